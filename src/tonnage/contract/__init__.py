@@ -1,0 +1,1 @@
+"""What separate processes must agree on, said once: names, paths, ports and the server's settings."""
