@@ -1,0 +1,9 @@
+"""Which waiting requests form the next batch, and which are refused: a policy without I/O or clocks.
+
+The model server drives it with real time, the twin with simulated time; both run this code.
+"""
+
+from tonnage.batching.policy import Batch, BatchQueue, Limits, Refusal, Request, Wait
+from tonnage.batching.service_times import ServiceTimes
+
+__all__ = ["Batch", "BatchQueue", "Limits", "Refusal", "Request", "ServiceTimes", "Wait"]
