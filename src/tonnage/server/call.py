@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
+from typing import ClassVar
 
 from tonnage.server.oip.decode import InferRequest
 from tonnage.server.oip.encode import BatchAnswers
@@ -21,6 +22,7 @@ class Call(ABC):
         deadline_s: When its answer is worthless [s, monotonic]; ``math.inf`` for never.
         request: What it asks.
         traceparent: W3C trace context, as it came.
+        protocol: Index of its protocol in ``metrics.block.PROTOCOLS``; a class attribute.
     """
 
     __slots__ = ("arrived_s", "deadline_s", "group", "items", "request", "stream", "traceparent")
@@ -32,6 +34,7 @@ class Call(ABC):
     deadline_s: float
     request: InferRequest
     traceparent: str | None
+    protocol: ClassVar[int]
 
     @abstractmethod
     def answer(self, answers: BatchAnswers, at: int) -> None:

@@ -188,9 +188,11 @@ class Engine:
                 self._fail(call, error)
             return
         at = 0
+        ok = self._recorder.ok
         for call in calls:
             try:
                 call.answer(answers, at)
+                ok[call.protocol] += 1
             except InferenceError as error:
                 call.fail(error)
             except Exception as error:  # noqa: BLE001  an output that has no form on the wire

@@ -50,6 +50,7 @@ class HttpCall(Call):
     """An inference over HTTP."""
 
     __slots__ = ("app", "connection", "head", "keep_alive", "response")
+    protocol = _HTTP
 
     app: HttpApp
     connection: Connection
@@ -67,14 +68,12 @@ class HttpCall(Call):
         request = self.request
         if request.wanted is None and not request.binary and self.head.plain and self.keep_alive:
             body = answers.json(at, self.items, request.id)
-            app.count_ok()
             self.connection.finish(self, b"%b%d\r\n\r\n%b" % (app.ok_start, len(body), body))
             return
         body, json_length = answers.body(at, self.items, request.id, request.wanted, request.binary)
         headers = app.headers_for(self.head)
         if json_length is not None:
             headers.append((_BINARY_HEADER, b"%d" % json_length))
-        app.count_ok()
         kind = JSON if json_length is None else BINARY
         self._send(response(200, kind, body, headers, close=not self.keep_alive))
 
@@ -119,7 +118,6 @@ class HttpApp:
         metrics_page: Callable[[str], tuple[bytes, str]],
     ) -> None:
         self.connections: set[Connection] = set()
-        self.heads = HeadTable()
         self.limits = config.limits
         self.recorder = recorder
         self.engine: Engine | None = None
@@ -128,12 +126,12 @@ class HttpApp:
         self._state = state
         self._metrics_page = metrics_page
         self._deadline_s = config.deadline_s_default or math.inf
-        self._count = recorder.codes[_HTTP]
         self._date = b""
         self.ok_start = b""
         self.renew_date()
         self._model_paths = _model_paths(config.model.name, config.model.version)
         self._infer_paths = frozenset(path + b"/infer" for path in self._model_paths)
+        self.heads = HeadTable(self._infer_paths)
         self._routes = _routes(config.model.name, config.model.version)
 
     def attach(self, engine: Engine, decoder: RequestDecoder, signature: Signature) -> None:
@@ -156,11 +154,6 @@ class HttpApp:
             b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: application/json\r\ncontent-length: " % self._date
         )
 
-    def count_ok(self) -> None:
-        """Count one answered inference."""
-        count = self._count
-        count[200] = count.get(200, 0) + 1
-
     def headers_for(self, head: Head) -> list[tuple[bytes, bytes]]:
         """Headers of an answer: the date, and the ids that came with the request."""
         headers = [(b"date", self._date)]
@@ -170,7 +163,7 @@ class HttpApp:
 
     def handle(self, connection: Connection, head: Head, body: bytes, now_s: float) -> None:
         """Answer one request."""
-        if head.path in self._infer_paths and head.method == b"POST" and not connection.crowded:
+        if head.infer and not connection.crowded:
             self._infer(connection, head, body, now_s)
             return
         exchange = SimpleExchange(head.keep_alive and not self._state.closing)
@@ -204,7 +197,7 @@ class HttpApp:
             if head.plain:
                 if engine.queue_length and call.deadline_s < math.inf:
                     self._refuse_early(engine, call, now_s)
-                request = self._decoder.decode(body)
+                request = self._decoder.decode_json(body)
             else:
                 request = self._decode_special(head, body, call)
         except InferenceError as error:

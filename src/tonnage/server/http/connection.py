@@ -61,8 +61,11 @@ class Connection(asyncio.Protocol):
         "_outstanding",
         "_paused_reading",
         "_paused_writing_s",
+        "_pipelined_max",
         "_reader",
         "_reading_since_s",
+        "_requests_before",
+        "_requests_seen",
         "_service",
         "_transport",
         "_write",
@@ -81,6 +84,9 @@ class Connection(asyncio.Protocol):
         self._reading_since_s = 0.0
         self._paused_reading = False
         self._paused_writing_s = 0.0
+        self._pipelined_max = limits.pipelined_max
+        self._requests_seen = 0
+        self._requests_before = 0
         self.crowded = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,23 +113,30 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         requests = reader.feed(data)
         now_s = _clock()
+        handle = self._service.handle
         for head, body in requests:
-            self._service.handle(self, head, body, now_s)
+            handle(self, head, body, now_s)
             if self._closing:
                 return
-        if reader.mid_request:
-            if not self._reading_since_s or requests:
+        if reader.partial or self._reading_since_s:
+            self._on_partial(bool(requests), now_s)
+        if len(self._outstanding) > self._pipelined_max:
+            self._pause_reading()
+
+    def _on_partial(self, finished_one: bool, now_s: float) -> None:
+        """Part of a request is here: keep its time, ask for the rest, or refuse it."""
+        reader = self._reader
+        if reader.error is not None:
+            self._service.refuse(self, reader.error)
+        elif not reader.partial:
+            self._reading_since_s = 0.0
+        else:
+            if finished_one or not self._reading_since_s:
                 self._reading_since_s = now_s
             if reader.wants_continue:
                 reader.wants_continue = False
                 if not self._outstanding:
                     self._write(CONTINUE)
-        else:
-            self._reading_since_s = 0.0
-        if reader.error is not None:
-            self._service.refuse(self, reader.error)
-        elif len(self._outstanding) > self._service.limits.pipelined_max:
-            self._pause_reading()
 
     def eof_received(self) -> bool:
         """Called by the loop: the client sends no more; answer what it asked for, then close."""
@@ -144,6 +157,7 @@ class Connection(asyncio.Protocol):
 
     def begin(self, exchange: Exchange) -> None:
         """Keep the place of an answer."""
+        self._requests_seen += 1
         self._outstanding.append(exchange)
 
     def finish(self, exchange: Exchange, data: bytes) -> None:
@@ -158,20 +172,23 @@ class Connection(asyncio.Protocol):
         outstanding.popleft()
         if not exchange.keep_alive:
             self._end()
-            return
+        elif outstanding or self._paused_reading:
+            self._continue()
+
+    def _continue(self) -> None:
+        """Send the answers that waited for their turn, and read on."""
+        outstanding = self._outstanding
         while outstanding and (response := outstanding[0].response) is not None:
             self._write(response)
             if not outstanding.popleft().keep_alive:
                 self._end()
                 return
-        if not outstanding:
-            self._idle_since_s = _clock()
-        if self._paused_reading and not self._paused_writing_s:
+        if not self._paused_writing_s and len(outstanding) <= self._pipelined_max:
             self._resume_reading()
 
     def close_if_idle(self) -> None:
         """Close unless a request is on its way in or out; for the end of a drain."""
-        if self._transport is not None and not self._outstanding and not self._reader.mid_request:
+        if self._transport is not None and not self._outstanding and not self._reader.partial:
             self._transport.close()
 
     def check_time(self, now_s: float) -> None:
@@ -191,7 +208,12 @@ class Connection(asyncio.Protocol):
                 self._service.refuse(
                     self, HttpError(408, f"request: must arrive within {limits.read_s_max:g} s")
                 )
-        elif not self._outstanding and now_s - self._idle_since_s > limits.idle_s_max:
+        elif self._outstanding:
+            self._idle_since_s = now_s
+        elif self._requests_seen != self._requests_before:
+            self._requests_before = self._requests_seen
+            self._idle_since_s = now_s
+        elif now_s - self._idle_since_s > limits.idle_s_max:
             transport.close()
 
     def _end(self) -> None:
@@ -207,7 +229,7 @@ class Connection(asyncio.Protocol):
         self._outstanding.clear()
         if transport is None:
             return
-        if self._reader.error is None and not self._reader.mid_request:
+        if not self._reader.partial:
             transport.close()
         else:
             self._ending_s = _clock() + LINGER_S

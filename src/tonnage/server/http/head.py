@@ -7,6 +7,7 @@ look-up instead of a callback per header; everything the table has not seen goes
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -43,6 +44,7 @@ class Head:
         keep_alive: Whether the connection may be used again.
         expect_continue: Whether the client waits for ``100 Continue``.
         plain: Whether no header asks for anything special of an inference (see ``SPECIAL``).
+        infer: Whether it is a POST to a path of ``HeadTable.infer_paths``.
     """
 
     method: bytes
@@ -53,6 +55,7 @@ class Head:
     keep_alive: bool
     expect_continue: bool
     plain: bool
+    infer: bool
 
 
 SPECIAL = frozenset(
@@ -90,11 +93,12 @@ class _Collector:
         self.complete = True
 
 
-def parse_head(data: bytes) -> Head:
+def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
     r"""Parse one head, with its closing empty line.
 
     Args:
         data: From the request line's first byte to ``\r\n\r\n``.
+        infer_paths: Paths that make ``Head.infer`` true.
 
     Raises:
         HttpError: What is wrong; 400, 405, 417, 501 or 505.
@@ -131,6 +135,7 @@ def parse_head(data: bytes) -> Head:
         keep_alive=_keep_alive(headers, version),
         expect_continue=expect is not None,
         plain=SPECIAL.isdisjoint(headers),
+        infer=method == b"POST" and path in infer_paths,
     )
 
 
@@ -188,11 +193,16 @@ def _keep_alive(headers: dict[bytes, bytes], version: str) -> bool:
 
 
 class HeadTable:
-    """Heads seen before, by their bytes; bounded, and emptied when full."""
+    """Heads seen before, by their bytes; bounded, and emptied when full.
 
-    __slots__ = ("_table", "get")
+    Args:
+        infer_paths: Paths of inference, so that a request is routed when its head is parsed.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_infer_paths", "_table", "get")
+
+    def __init__(self, infer_paths: Container[bytes] = ()) -> None:
+        self._infer_paths = infer_paths
         self._table: dict[bytes, Head] = {}
         self.get = self._table.get
 
@@ -202,7 +212,7 @@ class HeadTable:
         Raises:
             HttpError: What is wrong with it.
         """
-        head = parse_head(data)
+        head = parse_head(data, self._infer_paths)
         if len(data) <= CACHED_HEAD_BYTES_MAX:
             if len(self._table) >= CACHED_HEADS_MAX:
                 self._table.clear()

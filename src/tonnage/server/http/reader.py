@@ -35,6 +35,7 @@ class RequestReader:
         wants_continue: The client waits for ``100 Continue`` before it sends the body; the caller
             answers it and sets this to False.
         error: Why the rest of the connection cannot be understood; None while it can.
+        partial: Whether part of a request has arrived and the rest has not, or ``error`` is set.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class RequestReader:
         "_left",
         "_state",
         "error",
+        "partial",
         "wants_continue",
     )
 
@@ -62,12 +64,8 @@ class RequestReader:
         self._body_bytes = 0
         self._left = 0  # of a chunk, or of what a trailer may still hold
         self.error: HttpError | None = None
+        self.partial = False
         self.wants_continue = False
-
-    @property
-    def mid_request(self) -> bool:
-        """Whether part of a request has arrived and the rest has not."""
-        return bool(self._buffer) or self._state is not _State.HEAD
 
     def feed(self, data: bytes) -> list[tuple[Head, bytes]]:
         """Take the next bytes of the connection.
@@ -79,7 +77,7 @@ class RequestReader:
             The requests that are complete now, in order, each with its whole body. After something
             that cannot be understood ``error`` is set, and what follows is ignored.
         """
-        if self._state is _State.HEAD and not self._buffer:
+        if not self.partial:
             end = data.find(b"\r\n\r\n") + 4
             if end > 3:
                 head = self._heads.get(data[:end])
@@ -97,6 +95,7 @@ class RequestReader:
                 self.error = error
                 self._buffer = b""
                 self._body = []
+        self.partial = bool(self._buffer) or self._state is not _State.HEAD or self.error is not None
         return requests
 
     def _read(self, data: bytes, requests: list[tuple[Head, bytes]]) -> None:

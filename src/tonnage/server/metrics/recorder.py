@@ -30,9 +30,10 @@ class Recorder:
         latencies_s: Append the time from arrival to answer of each answered request.
         waits_s: Append the time from arrival to the start of its batch.
         batches: Append (items, seconds in the model) of each batch.
+        ok: Add one for each answered inference, by protocol.
     """
 
-    __slots__ = ("_slot", "_window_slot_s", "batches", "codes", "latencies_s", "waits_s")
+    __slots__ = ("_slot", "_window_slot_s", "batches", "codes", "latencies_s", "ok", "waits_s")
 
     def __init__(self, slot: Any, window_s: float) -> None:
         self._slot = slot
@@ -40,10 +41,11 @@ class Recorder:
         self.latencies_s: list[float] = []
         self.waits_s: list[float] = []
         self.batches: list[tuple[int, float]] = []
+        self.ok = [0] * len(PROTOCOLS)
         self.codes: tuple[dict[int, int], ...] = tuple({} for _ in PROTOCOLS)
 
     def count(self, protocol: int, status: int) -> None:
-        """Count one answer.
+        """Count one answer that is not a 200.
 
         Args:
             protocol: Index in ``PROTOCOLS``.
@@ -77,6 +79,8 @@ class Recorder:
             slot["batch"] += np.bincount(bounds, minlength=len(BATCH_BOUNDS) + 1)
             slot["batch_sum"] += int(batches[:, 0].sum())
         for protocol, codes in enumerate(self.codes):
+            slot["requests"][protocol, _CODE_INDEX[200]] += self.ok[protocol]
+            self.ok[protocol] = 0
             for status, count in codes.items():
                 slot["requests"][protocol, _CODE_INDEX.get(status, -1)] += count
             codes.clear()

@@ -33,7 +33,7 @@ class BatchAnswers:
         InferenceError: An output is not what the protocol can carry.
     """
 
-    __slots__ = ("_arrays", "_batches", "_prefixes", "_rows", "_start", "_types")
+    __slots__ = ("_arrays", "_batches", "_prefixes", "_rows", "_single", "_start", "_types")
 
     def __init__(self, start: bytes, outputs: Mapping[str, Array], signature: Signature) -> None:
         self._start = start
@@ -50,6 +50,12 @@ class BatchAnswers:
                 ) from None
         self._rows: dict[str, list[bytes]] = {}
         self._prefixes: dict[tuple[str, int], bytes] = {}
+        self._single: tuple[bytes, list[bytes]] | None = None
+        if len(self._arrays) == 1:
+            (name,) = self._arrays
+            if self._types[name] != "BYTES":
+                rows = self._rows[name] = self._json_rows(name)
+                self._single = start + b'"outputs":[' + self._prefix(name, 1), rows
 
     def json(self, at: int, items: int, request_id: str | None) -> bytes:
         """The JSON body of one request that wants every output as JSON.
@@ -59,6 +65,10 @@ class BatchAnswers:
             items: How many items it has.
             request_id: The client's id.
         """
+        if items == 1 and request_id is None:
+            single = self._single
+            if single is not None:  # one output, one item: nearly every answer
+                return single[0] + single[1][at] + b"]}]}"
         parts = [self._start]
         if request_id is not None:
             parts.append(b'"id":' + orjson.dumps(request_id) + b",")
