@@ -14,7 +14,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
 import time
 from typing import Any
@@ -26,6 +25,7 @@ from tonnage.contract.server_config import ListenConfig, ServerConfig
 from tonnage.errors import TonnageError
 from tonnage.server.engine import Engine
 from tonnage.server.http.app import HttpApp
+from tonnage.server.listening import bind
 from tonnage.server.logs import make_logger
 from tonnage.server.metrics.block import Block, State
 from tonnage.server.metrics.exposition import expose
@@ -58,7 +58,7 @@ class Worker:
         self._config = config
         self._slots = block.slots
         self._slot: Any = block.slots[index]
-        self._index = index
+        self._supervised = len(block.slots) > 1
         self._state = ServerState(config.limits.compute_s_max)
         self._recorder = Recorder(self._slot, config.window_s)
         self._log, self._log_stream = make_logger(config.log_format, worker=index, pid=os.getpid())
@@ -71,6 +71,7 @@ class Worker:
         self._signals = 0
         self._stop = asyncio.Event()
         self._dropped_base = int(self._slot["log_lines_dropped"])
+        self._parent = os.getppid()
 
     async def run(self) -> int:
         """Live one life.
@@ -193,7 +194,7 @@ class Worker:
         gc.set_threshold(100_000, 20, 50)
 
     async def _listen(self, listen: ListenConfig) -> None:
-        sock = _bind(listen)
+        sock = bind(listen)
         server = await asyncio.get_running_loop().create_server(
             self._app.new_connection, sock=sock, backlog=BACKLOG
         )
@@ -259,6 +260,9 @@ class Worker:
                     connection.check_time(now_s)
             if self._engine is not None:
                 self._engine.expire(now_s)
+            if self._supervised and os.getppid() != self._parent and not self._signals:
+                self._log.warning("the supervisor has gone")
+                self._on_signal()
             await asyncio.sleep(FOLD_PERIOD_S)
 
     def _report(self, now_s: float) -> None:
@@ -284,33 +288,6 @@ class Worker:
     def _enter(self, state: State) -> None:
         self._state.now = state
         self._slot["state"] = state
-
-
-def _bind(listen: ListenConfig) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if listen.only_ready:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        sock.bind((listen.host, listen.port))
-    except OSError as error:
-        sock.close()
-        raise PortTaken(listen, error) from None
-    sock.setblocking(False)
-    return sock
-
-
-class PortTaken(TonnageError):
-    """An address that cannot be listened on."""
-
-    exit_code = 3
-
-    def __init__(self, listen: ListenConfig, error: OSError) -> None:
-        super().__init__(
-            f"server.port: must be free to listen on, got {listen.host}:{listen.port}: {error.strerror}"
-            "; stop what listens there or choose another with --port"
-        )
 
 
 def run_worker(config: ServerConfig, block: Block, index: int) -> int:
