@@ -37,6 +37,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         threads: Threads inside one model call [>= 1].
         options: Settings of the runtime itself.
         warmup_inputs: One sample request's ``inputs`` in the protocol's JSON form; None makes zeros.
+        warmup_sizes: Batch sizes to warm up; None takes powers of two up to the largest batch.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     threads: int = 1
     options: dict[str, Any] = {}
     warmup_inputs: tuple[dict[str, Any], ...] | None = None
+    warmup_sizes: tuple[int, ...] | None = None
 
 
 class BatchingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -66,7 +66,7 @@ def warm_up(runtime: Runtime, config: ModelConfig, size_max: int) -> WarmupRepor
     """
     signature = runtime.signature
     sample = sample_request(signature, config)
-    sizes = size_classes(size_max) if signature.batches else (1,)
+    sizes = sorted({*(config.warmup_sizes or size_classes(size_max)), size_max}) if signature.batches else [1]
     first_s = _run(runtime, [sample])
     steady = []
     for size in sizes:

@@ -1,0 +1,6 @@
+"""``python -m tonnage``."""
+
+from tonnage.cli.main import main
+
+if __name__ == "__main__":
+    main()

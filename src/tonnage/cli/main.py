@@ -1,0 +1,73 @@
+"""The ``tonnage`` command: its subcommands, loaded when they are used, and the one funnel of errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Final
+
+import click
+
+import tonnage
+from tonnage.errors import TonnageError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "serve": ("tonnage.cli.serve:serve", "Serve a model on this machine."),
+    "up": ("tonnage.cli.up:up", "Run a service from its document on this machine, with a live view."),
+    "load": ("tonnage.cli.load:load", "Send open-loop load to a server and measure it."),
+    "profile": ("tonnage.cli.profile:profile", "Measure a service on this hardware."),
+    "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
+    "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
+}
+"""Name to where it is and what it does; importing all of them would cost every call half a second."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and lists all of them without."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of ``COMMANDS``."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module_name, _, attribute = entry[0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, so that ``--help`` imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tonnage.__version__, prog_name="tonnage")
+def cli() -> None:
+    """Model serving on Kubernetes, sized to its load and proven before it is deployed.
+
+    Exit codes: 0 done; 1 findings or a failed gate; 2 usage or a bad document; 3 the machine, the
+    network or the cluster; 70 a bug of ours.
+    """
+
+
+def main() -> None:
+    """Run the command line, with every failure ending in its exit code."""
+    try:
+        cli(prog_name="tonnage")
+    except TonnageError as error:
+        command = sys.argv[1] if len(sys.argv) > 1 else ""
+        for line in str(error).splitlines():
+            click.echo(f"tonnage {command}: {line}", err=True)
+        sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001  the last resort: say that it is our fault, and how to tell us
+        traceback.print_exc()
+        click.echo("tonnage: this is a bug; please report it with the lines above", err=True)
+        sys.exit(70)

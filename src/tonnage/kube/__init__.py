@@ -1,0 +1,1 @@
+"""Kubernetes objects as values: quantities, references, loading and dumping; never a client."""
