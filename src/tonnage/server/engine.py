@@ -32,7 +32,7 @@ from tonnage.server.runtimes.base import RequestContext, Runtime
 
 _clock = time.monotonic
 
-Outcome = Mapping[str, Array] | Exception
+Outcome = Mapping[str, Array] | BaseException
 
 
 class Engine:
@@ -102,7 +102,11 @@ class Engine:
 
     def expire(self, now_s: float) -> None:
         """Fail what waited past its deadline; called now and then, for a model that hangs."""
-        for call in self._queue.expire(now_s):
+        late = self._queue.expire(now_s)
+        if self._alone:
+            late += [call for call in self._alone if call.deadline_s <= now_s]
+            self._alone = deque(call for call in self._alone if call.deadline_s > now_s)
+        for call in late:
             self._refuse(call, Refusal.DEADLINE, now_s)
 
     def fail_waiting(self, error: InferenceError) -> None:
@@ -162,7 +166,7 @@ class Engine:
             outputs = self._runtime.run(inputs, context)
             if self._signature.batches:
                 _check_rows(outputs, sum(call.items for call in calls))
-        except Exception as error:  # noqa: BLE001  the model's code may raise anything
+        except BaseException as error:  # noqa: BLE001  also what ends a thread: SystemExit, a panic of Rust
             return error
         return outputs
 
@@ -171,7 +175,7 @@ class Engine:
         started_s = self.busy_since_s
         self.busy_since_s = 0.0
         try:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 self._on_raise(calls, outcome)
             else:
                 self._answer(calls, outcome, started_s, ended_s)
@@ -183,9 +187,10 @@ class Engine:
     def _answer(self, calls: list[Call], outputs: Mapping[str, Array], started_s: float, ended_s: float) -> None:
         try:
             answers = BatchAnswers(self._start, outputs, self._signature)
-        except InferenceError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, its callers must not wait for ever
+            fault = error if isinstance(error, InferenceError) else _not_serializable(error)
             for call in calls:
-                self._fail(call, error)
+                self._fail(call, fault)
             return
         at = 0
         ok = self._recorder.ok
@@ -196,7 +201,7 @@ class Engine:
             except InferenceError as error:
                 call.fail(error)
             except Exception as error:  # noqa: BLE001  an output that has no form on the wire
-                call.fail(InferenceError(Fault.MODEL, f"model: its answer must be serializable, got {error!r}"))
+                call.fail(_not_serializable(error))
             at += call.items
         self.in_flight -= len(calls)
         now_s = _clock()
@@ -206,7 +211,7 @@ class Engine:
         recorder.waits_s += [started_s - call.arrived_s for call in calls]
         self._times.observe(at, now_s - started_s)
 
-    def _on_raise(self, calls: list[Call], error: Exception) -> None:
+    def _on_raise(self, calls: list[Call], error: BaseException) -> None:
         if len(calls) > 1:
             self._alone.extend(calls)
             return
@@ -232,6 +237,10 @@ class Engine:
     def _fail(self, call: Call, error: InferenceError) -> None:
         self.in_flight -= 1
         call.fail(error)
+
+
+def _not_serializable(error: Exception) -> InferenceError:
+    return InferenceError(Fault.MODEL, f"model: its answer must be serializable, got {error!r}"[:2000])
 
 
 def _context(call: Call) -> RequestContext:

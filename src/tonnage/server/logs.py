@@ -6,7 +6,7 @@ refuses are counted and dropped.
 
 from __future__ import annotations
 
-import sys
+import io
 from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
@@ -42,6 +42,16 @@ class LossyStream:
             pass
 
 
+def _unbuffered_stderr() -> TextIO:
+    """Standard error without a buffer.
+
+    A buffer keeps what could not be written: it would be tried again with every line, and once more
+    when the interpreter ends, which then turns the exit code into 120.
+    """
+    raw = io.FileIO(2, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)  # type: ignore[arg-type]
+
+
 def make_logger(form: Literal["text", "json"], stream: TextIO | None = None, **context: Any) -> tuple[Any, LossyStream]:
     """A logger and the stream behind it.
 
@@ -50,7 +60,7 @@ def make_logger(form: Literal["text", "json"], stream: TextIO | None = None, **c
         stream: Where they go; standard error when None.
         context: Fields of every line.
     """
-    lossy = LossyStream(stream or sys.stderr)
+    lossy = LossyStream(stream or _unbuffered_stderr())
     renderer: Callable[..., Any]
     if form == "json":
         renderer = structlog.processors.JSONRenderer(sort_keys=False)

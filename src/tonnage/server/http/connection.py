@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Part of a request is here: keep its time, ask for the rest, or refuse it."""
         reader = self._reader
         if reader.error is not None:
-            self._service.refuse(self, reader.error)
+            self._refuse(reader.error)
         elif not reader.partial:
             self._reading_since_s = 0.0
         else:
@@ -153,7 +153,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Called by the loop."""
         self._paused_writing_s = 0.0
-        self._resume_reading()
+        if self._closing or len(self._outstanding) <= self._pipelined_max:
+            self._resume_reading()
 
     def begin(self, exchange: Exchange) -> None:
         """Keep the place of an answer."""
@@ -205,16 +206,21 @@ class Connection(asyncio.Protocol):
                 transport.abort()
         elif self._reading_since_s:
             if now_s - self._reading_since_s > limits.read_s_max:
-                self._service.refuse(
-                    self, HttpError(408, f"request: must arrive within {limits.read_s_max:g} s")
-                )
+                self._refuse(HttpError(408, f"request: must arrive within {limits.read_s_max:g} s"))
         elif self._outstanding:
             self._idle_since_s = now_s
         elif self._requests_seen != self._requests_before:
             self._requests_before = self._requests_seen
             self._idle_since_s = now_s
         elif now_s - self._idle_since_s > limits.idle_s_max:
+            self._ending_s = now_s + LINGER_S  # what the client has not taken by then is dropped
             transport.close()
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer what cannot be read, once and after the answers before it; read nothing more."""
+        self._closing = True
+        self._reading_since_s = 0.0
+        self._service.refuse(self, error)
 
     def _end(self) -> None:
         """Close after what was written is sent; a request still arriving is read and dropped meanwhile.
@@ -230,6 +236,8 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         if not self._reader.partial:
+            # closing waits for the client to take what was written, and must not wait for ever
+            self._ending_s = _clock() + self._service.limits.write_s_max
             transport.close()
         else:
             self._ending_s = _clock() + LINGER_S

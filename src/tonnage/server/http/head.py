@@ -87,7 +87,7 @@ class _Collector:
         self.url += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp strips the left side only
 
     def on_headers_complete(self) -> None:
         self.complete = True
@@ -116,6 +116,8 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
     version = parser.get_http_version()
     if version not in ("1.0", "1.1"):
         raise HttpError(505, f"request line: must be HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
+    if b" HTTP/" not in data[: data.find(b"\r\n")]:  # llhttp takes RTSP and ICE too
+        raise HttpError(400, "request line: must end with HTTP/1.0 or HTTP/1.1")
     method = parser.get_method()
     if method == b"CONNECT":
         raise HttpError(405, "method: CONNECT is for proxies")
@@ -133,9 +135,9 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
         headers=headers,
         content_length=_body_length(headers, version),
         keep_alive=_keep_alive(headers, version),
-        expect_continue=expect is not None,
+        expect_continue=expect is not None and version == "1.1",  # RFC 9110, 10.1.1
         plain=SPECIAL.isdisjoint(headers),
-        infer=method == b"POST" and path in infer_paths,
+        infer=method == b"POST" and path.rstrip(b"/") in infer_paths,
     )
 
 

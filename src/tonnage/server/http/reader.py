@@ -43,7 +43,7 @@ class RequestReader:
         "_body_bytes",
         "_body_bytes_max",
         "_buffer",
-                "_head",
+        "_head",
         "_head_bytes_max",
         "_heads",
         "_left",
@@ -60,7 +60,7 @@ class RequestReader:
         self._state = _State.HEAD
         self._buffer = b""  # bytes not yet understood: part of a head, of a chunk line, of a trailer
         self._head: Head | None = None
-        self._body: list[bytes] = []
+        self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
         self._left = 0  # of a chunk, or of what a trailer may still hold
         self.error: HttpError | None = None
@@ -154,6 +154,9 @@ class RequestReader:
             self._buffer = data[at:]
             return len(data)
         line = data[at:end]
+        if b"\n" in line or b"\r" in line:
+            # a proxy that ends lines at a bare LF would see another message here than we do
+            raise HttpError(400, f"{self._state.value}: must end with CRLF and hold no other CR or LF")
         if self._state is _State.TRAILER:
             if line:  # trailers are read, counted and dropped
                 self._left -= len(line)
@@ -174,7 +177,12 @@ class RequestReader:
     def _on_chunk_data(self, data: bytes, at: int) -> int:
         payload = data[at : at + max(self._left - 2, 0)]
         if payload:
-            self._body.append(payload)
+            # one growing array and not a list of pieces: an object a chunk would cost a client that
+            # sends tiny chunks little, and us many times the body's limit
+            if self._body:
+                self._body[0] += payload
+            else:
+                self._body.append(bytearray(payload))
             self._body_bytes += len(payload)
             self._left -= len(payload)
             at += len(payload)
@@ -191,7 +199,7 @@ class RequestReader:
     def _finish(self, requests: list[tuple[Head, bytes]]) -> None:
         assert self._head is not None
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        requests.append((self._head, body))
+        requests.append((self._head, bytes(body)))  # which copies a chunked body only
         self._body = []
         self._head = None
         self._state = _State.HEAD

@@ -114,9 +114,14 @@ def pack_json(where: str, datatype: Datatype, data: Sequence[Any]) -> TensorData
         packed: bytes = pack(*data)
     except (struct.error, OverflowError, TypeError):
         raise _bad_value(where, datatype, data) from None
-    if datatype.json == "bool" and not all(v is True or v is False or v in (0, 1) for v in data):
+    # struct packs any object's truth as a boolean, and a boolean as a number
+    if not (_all_truth(data) if datatype.json == "bool" else bool not in map(type, data)):
         raise _bad_value(where, datatype, data)
     return packed
+
+
+def _all_truth(data: Sequence[Any]) -> bool:
+    return all(v is True or v is False or (type(v) is int and v in (0, 1)) for v in data)
 
 
 def _pack_strings(where: str, data: Sequence[Any]) -> list[bytes]:
@@ -129,16 +134,20 @@ def _pack_strings(where: str, data: Sequence[Any]) -> list[bytes]:
 
 
 def _array(where: str, datatype: Datatype, data: Sequence[Any]) -> Array:
+    # numpy would take "1.5" for a number, None for NaN, 1e39 for infinity and anything for a boolean
+    if datatype.json == "bool":
+        fits = _all_truth(data)
+    else:
+        fits = set(map(type, data)) <= ({int} if datatype.json == "int" else {int, float})
+    if not fits:
+        raise _bad_value(where, datatype, data)
     try:
-        array = np.array(data, datatype.numpy if datatype.json != "int" else object)
-        if datatype.json == "int":
-            if not all(type(value) is int for value in data):
-                raise TypeError
+        with np.errstate(over="ignore"):
             array = np.array(data, datatype.numpy)
-        if array.ndim != 1:
-            raise TypeError
     except (TypeError, ValueError, OverflowError):
         raise _bad_value(where, datatype, data) from None
+    if datatype.json == "float" and not np.isfinite(array).all():
+        raise _bad_value(where, datatype, data)
     return array
 
 
@@ -161,8 +170,8 @@ _RANGES = {
 
 def _fits(datatype: Datatype, value: object) -> bool:
     if datatype.json == "bool":
-        return value is True or value is False or value in (0, 1)
-    if not isinstance(value, int | float):
+        return _all_truth([value])
+    if type(value) not in (int, float):
         return False
     try:
         struct.pack(f"<{datatype.pack or 'f'}", value)

@@ -30,6 +30,7 @@ from tonnage.server.oip.tensors import (
 )
 
 T = TypeVar("T")
+_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 SHAPES_MAX = 1024
 """Shapes remembered per input."""
 
@@ -170,7 +171,7 @@ class RequestDecoder:
                 return InferRequest(
                     request.id, [Tensor(given.shape, packed)], shape.items, shape.tail, None, False, None
                 )
-        except (msgspec.DecodeError, KeyError, ValueError, TypeError, struct.error, OverflowError):
+        except (KeyError, ValueError, TypeError, struct.error, OverflowError, RecursionError):
             pass  # unusual or wrong; the long way tells which
         return self.decode(body)
 
@@ -179,11 +180,11 @@ class RequestDecoder:
             return self._decode_typed(body)
         except msgspec.ValidationError:
             pass  # the general form tells an unusual request from a wrong one
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _NOT_JSON as error:
             raise bad_request(f"body: must be a JSON inference request, got {error}") from None
         try:
             return self._decode_any(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _NOT_JSON as error:
             raise bad_request(f"body: must be an inference request, got {error}") from None
 
     def _inputs(self, given: list[_Input[Any]], binary: memoryview) -> tuple[list[Tensor], int, Hashable]:
@@ -214,7 +215,11 @@ class RequestDecoder:
                     f'input "{spec.name}": must hold as many items as input "{specs[0].name}", '
                     f"got {shape.items} and {items}"
                 )
-        group = tuple(shape.tail for _, shape in ordered) if any(s.tail for _, s in ordered) else None
+        group: Hashable = None
+        if len(ordered) == 1:
+            group = ordered[0][1].tail  # as the short way has it, so that both share batches
+        elif any(shape.tail for _, shape in ordered):
+            group = tuple(shape.tail for _, shape in ordered)
         return [tensor for tensor, _ in ordered], items, group
 
     def _shape(self, index: int, where: str, spec: TensorSpec, given: _Input[Any]) -> _Shape:

@@ -14,7 +14,13 @@ from collections.abc import Mapping
 import numpy as np
 import orjson
 
-from tonnage.server.oip.datatypes import Array, bfloat16_from_float32, join_bytes, name_of_numpy
+from tonnage.server.oip.datatypes import (
+    DATATYPES,
+    Array,
+    bfloat16_from_float32,
+    join_bytes,
+    name_of_numpy,
+)
 from tonnage.server.oip.errors import Fault, InferenceError, bad_request
 from tonnage.server.oip.tensors import Signature, WantedOutput
 
@@ -41,13 +47,11 @@ class BatchAnswers:
         self._arrays = dict(outputs)
         declared = {spec.name: spec.datatype for spec in signature.outputs}
         self._types = {}
-        for name, array in self._arrays.items():
-            try:
-                self._types[name] = declared.get(name) or name_of_numpy(array.dtype)
-            except KeyError:
-                raise InferenceError(
-                    Fault.MODEL, f'output "{name}": must be of a protocol datatype, got {array.dtype}'
-                ) from None
+        for name, array in outputs.items():
+            datatype = declared.get(name) or _name_of(name, array)
+            self._types[name] = datatype
+            if array.dtype is not DATATYPES[datatype].numpy:
+                self._arrays[name] = _cast(name, array, datatype)
         self._rows: dict[str, list[bytes]] = {}
         self._prefixes: dict[tuple[str, int], bytes] = {}
         self._single: tuple[bytes, list[bytes]] | None = None
@@ -161,7 +165,8 @@ class BatchAnswers:
             rows = self._rows[name] = self._json_rows(name)
         if items == 1:
             return rows[at]
-        return b",".join(rows[at : at + items])
+        # rows without elements have no commas between them
+        return b",".join(rows[at : at + items]) if rows[at] else b""
 
     def _json_rows(self, name: str) -> list[bytes]:
         """JSON of an output's elements, without brackets, by item."""
@@ -180,6 +185,30 @@ def answer_start(model_name: str, model_version: str) -> bytes:
     """The beginning of every answer of a model."""
     head = json.dumps({"model_name": model_name, "model_version": model_version}, separators=(",", ":"))
     return head[:-1].encode() + b","
+
+
+def _name_of(name: str, array: Array) -> str:
+    try:
+        return name_of_numpy(array.dtype)
+    except KeyError:
+        raise InferenceError(
+            Fault.MODEL, f'output "{name}": must be of a protocol datatype, got {array.dtype}'
+        ) from None
+
+
+def _cast(name: str, array: Array, datatype: str) -> Array:
+    """An output as the type that is announced: what travels must be what its datatype says.
+
+    A model that declares FP32 and gives float64, as numpy likes to, means float32; one that gives
+    complex numbers or fractions for whole numbers is wrong.
+    """
+    want = DATATYPES[datatype].numpy
+    if array.dtype == want or want.kind == "O":
+        return array
+    if not np.can_cast(array.dtype, want, "same_kind"):
+        raise InferenceError(Fault.MODEL, f'output "{name}": must be {datatype} as declared, got {array.dtype}')
+    with np.errstate(over="ignore"):
+        return array.astype(want)
 
 
 def _as_bytes(value: object) -> bytes:

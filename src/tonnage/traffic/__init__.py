@@ -1,0 +1,46 @@
+"""Traffic as data: when requests arrive, from a formula or from a recorded trace.
+
+The load generator drives a real server with it and the twin a simulated one, so that both see the
+same arrivals for the same seed. Nothing here reads a clock or a file: text comes in as lines, and
+randomness as a passed ``numpy.random.Generator``.
+"""
+
+from __future__ import annotations
+
+from tonnage.traffic.arrivals import (
+    ARRIVALS_PER_CHUNK_MAX,
+    ArrivalProcess,
+    ClippedArrivals,
+    ConstantArrivals,
+    CountArrivals,
+    PoissonArrivals,
+    Spacing,
+    TimestampArrivals,
+    arrivals_of,
+    clipped,
+    every_nth,
+)
+from tonnage.traffic.parse import TraceFormat, parse_trace
+from tonnage.traffic.trace import CountTrace, TimestampTrace, Trace, binned, scaled_to_peak, sped_up
+
+__all__ = [
+    "ARRIVALS_PER_CHUNK_MAX",
+    "ArrivalProcess",
+    "ClippedArrivals",
+    "ConstantArrivals",
+    "CountArrivals",
+    "CountTrace",
+    "PoissonArrivals",
+    "Spacing",
+    "TimestampArrivals",
+    "TimestampTrace",
+    "Trace",
+    "TraceFormat",
+    "arrivals_of",
+    "binned",
+    "clipped",
+    "every_nth",
+    "parse_trace",
+    "scaled_to_peak",
+    "sped_up",
+]
