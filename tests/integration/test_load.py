@@ -429,7 +429,8 @@ def test_the_command_plays_a_trace_and_writes_a_report(tmp_path: Any) -> None:
     data.write_text('{"a": 1}\n{"a": 2}\n')
     with serving(answer_ok) as server:
         outcome = invoke(
-            f"http://127.0.0.1:{server.port}/y", "--trace", str(trace), "--speedup", "120", "--data", str(data),
+            f"http://127.0.0.1:{server.port}/y", "--trace", str(trace), "--speedup", "120",
+            "--data", str(data),
             "-H", "X-Key: 7", "--report", str(page),
         )  # fmt: skip
         assert len(server.requests) == 50

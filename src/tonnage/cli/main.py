@@ -67,7 +67,7 @@ def main() -> None:
         for line in str(error).splitlines():
             click.echo(f"tonnage {command}: {line}", err=True)
         sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001  the last resort: say that it is our fault, and how to tell us
+    except Exception:
         traceback.print_exc()
         click.echo("tonnage: this is a bug; please report it with the lines above", err=True)
         sys.exit(70)

@@ -32,7 +32,9 @@ class _GrpcPort(click.ParamType[Any]):
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of HTTP; 0 lets the kernel choose.")
 @click.option("--grpc-port", type=_GrpcPort(), help="Port of gRPC, or none.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1024), help="Processes that share the ports.  [default: the CPU limit]"
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="Processes that share the ports.  [default: the CPU limit]",
 )
 @click.option("--name", help="Name in /v2/models/NAME.")
 @click.option("--size-max", type=click.IntRange(1), help="Items in one batch at most.")
@@ -101,7 +103,9 @@ def _durations(options: dict[str, Any]) -> dict[str, float]:
         try:
             seconds[name] = parse_duration(options[name]).seconds
         except UnitError as error:
-            problems.append(Problem(f"--{name.replace('_', '-')}", f"{error}, got {options[name]}", hint=error.hint))
+            problems.append(
+                Problem(f"--{name.replace('_', '-')}", f"{error}, got {options[name]}", hint=error.hint)
+            )
     if problems:
         raise SpecError(problems)
     return seconds

@@ -23,7 +23,7 @@ Head = tuple[int, int, bool]
 """Status, body size in bytes or one of the ``BODY_`` constants, and whether the connection stays."""
 
 
-class MalformedHead(Exception):  # noqa: N818 - names what was found; never leaves this room
+class MalformedHead(Exception):
     """The bytes are not the head of an HTTP response."""
 
 

@@ -241,7 +241,7 @@ def _gather(pipes: list[Pipe], on_snapshot: OnSnapshot | None) -> list[tuple[Rec
     latest: dict[Pipe, Snapshot] = {}
     while len(parts) < len(pipes):
         for ready in wait([pipe for pipe in pipes if pipe not in parts]):
-            assert isinstance(ready, Pipe)  # noqa: S101 - only pipes were waited for
+            assert isinstance(ready, Pipe)
             kind, value = _receive(ready)
             if kind == "done":
                 parts[ready] = value  # type: ignore[assignment]

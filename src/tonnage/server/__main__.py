@@ -27,21 +27,21 @@ def main() -> int:
     # what runs inside a model call takes the threads that the document gives, not one for each host CPU
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(config.model.threads))
-    from tonnage.server.metrics.block import Block  # noqa: PLC0415  numpy must see the lines above
+    from tonnage.server.metrics.block import Block  # numpy must see the lines above
 
     if arguments.worker is not None:
-        from tonnage.server.worker import run_worker  # noqa: PLC0415
+        from tonnage.server.worker import run_worker
 
         return run_worker(config, Block.inherit(arguments.block_fd), arguments.worker)
     if config.workers is None:
-        from tonnage.server.cpu import default_workers  # noqa: PLC0415
+        from tonnage.server.cpu import default_workers
 
         config = msgspec.structs.replace(config, workers=default_workers())
     if config.workers == 1:
-        from tonnage.server.worker import run_worker  # noqa: PLC0415
+        from tonnage.server.worker import run_worker
 
         return run_worker(config, Block.create(1), 0)
-    from tonnage.server.supervisor import run_supervisor  # noqa: PLC0415
+    from tonnage.server.supervisor import run_supervisor
 
     return run_supervisor(config)
 

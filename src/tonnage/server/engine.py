@@ -166,7 +166,7 @@ class Engine:
             outputs = self._runtime.run(inputs, context)
             if self._signature.batches:
                 _check_rows(outputs, sum(call.items for call in calls))
-        except BaseException as error:  # noqa: BLE001  also what ends a thread: SystemExit, a panic of Rust
+        except BaseException as error:
             return error
         return outputs
 
@@ -184,10 +184,12 @@ class Engine:
                 self._armed = True
                 self._loop.call_soon(self._turn)
 
-    def _answer(self, calls: list[Call], outputs: Mapping[str, Array], started_s: float, ended_s: float) -> None:
+    def _answer(
+        self, calls: list[Call], outputs: Mapping[str, Array], started_s: float, ended_s: float
+    ) -> None:
         try:
             answers = BatchAnswers(self._start, outputs, self._signature)
-        except Exception as error:  # noqa: BLE001  whatever it is, its callers must not wait for ever
+        except Exception as error:
             fault = error if isinstance(error, InferenceError) else _not_serializable(error)
             for call in calls:
                 self._fail(call, fault)
@@ -200,7 +202,7 @@ class Engine:
                 ok[call.protocol] += 1
             except InferenceError as error:
                 call.fail(error)
-            except Exception as error:  # noqa: BLE001  an output that has no form on the wire
+            except Exception as error:
                 call.fail(_not_serializable(error))
             at += call.items
         self.in_flight -= len(calls)
@@ -251,7 +253,8 @@ def _check_rows(outputs: Mapping[str, Array], rows: int) -> None:
     for name, array in outputs.items():
         if array.ndim == 0 or array.shape[0] != rows:
             raise InferenceError(
-                Fault.MODEL, f'output "{name}": must have {rows} rows as the inputs have, got shape {array.shape}'
+                Fault.MODEL,
+                f'output "{name}": must have {rows} rows as the inputs have, got shape {array.shape}',
             )
 
 

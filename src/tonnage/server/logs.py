@@ -49,10 +49,12 @@ def _unbuffered_stderr() -> TextIO:
     when the interpreter ends, which then turns the exit code into 120.
     """
     raw = io.FileIO(2, "w", closefd=False)
-    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)  # type: ignore[arg-type]
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
 
-def make_logger(form: Literal["text", "json"], stream: TextIO | None = None, **context: Any) -> tuple[Any, LossyStream]:
+def make_logger(
+    form: Literal["text", "json"], stream: TextIO | None = None, **context: Any
+) -> tuple[Any, LossyStream]:
     """A logger and the stream behind it.
 
     Args:
@@ -67,7 +69,7 @@ def make_logger(form: Literal["text", "json"], stream: TextIO | None = None, **c
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=lossy._stream.isatty(), pad_event_to=0)  # noqa: SLF001
     logger = structlog.wrap_logger(
-        structlog.PrintLogger(lossy),  # type: ignore[arg-type]
+        structlog.PrintLogger(lossy),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -100,10 +100,10 @@ class Worker:
 
     async def _until_ready(self) -> bool:
         """Load, warm up, open; False when a signal came first."""
-        preparing = asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        preparing = asyncio.create_task(asyncio.to_thread(self._prepare))
         stopping = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if preparing not in done:
+        await asyncio.wait((preparing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not preparing.done():
             self._log.info("stopped before the model was ready")
             sys.stderr.flush()
             os._exit(0)  # a load that is under way in its thread cannot be interrupted otherwise
@@ -173,7 +173,7 @@ class Worker:
     async def _open_grpc(
         self, listen: ListenConfig, engine: Engine, decoder: RequestDecoder, runtime: Runtime
     ) -> None:
-        from tonnage.server.grpc.service import GrpcServer  # noqa: PLC0415  0.1 s and 10 MB for who wants it
+        from tonnage.server.grpc.service import GrpcServer
 
         self._grpc = GrpcServer(
             config=self._config,
@@ -308,5 +308,3 @@ def run_worker(config: ServerConfig, block: Block, index: int) -> int:
 
 async def _run(config: ServerConfig, block: Block, index: int) -> int:
     return await Worker(config, block, index).run()
-
-

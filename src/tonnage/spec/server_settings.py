@@ -65,8 +65,8 @@ def server_settings(
             padding=dict(batching.padding) if batching.enabled else {},
         ),
         limits=LimitsConfig(
-            head_bytes_max=server.limits.headers_max.value(),
-            body_bytes_max=server.limits.body_max.value(),
+            head_bytes_max=server.limits.headers_max.value,
+            body_bytes_max=server.limits.body_max.value,
             tensors_max=server.limits.tensors_max,
             connections_max=server.limits.connections_max,
             pipelined_max=server.limits.pipelined_max,
@@ -92,7 +92,10 @@ def _python_path(service: ModelService, base: Path) -> tuple[str, ...]:
     """Folders of a Python model; the document's own comes last, so that a class may lie beside it."""
     if service.spec.model.format != "python":
         return ()
-    return (*(str((base / folder).resolve()) for folder in service.spec.model.python_path), str(base.resolve()))
+    return (
+        *(str((base / folder).resolve()) for folder in service.spec.model.python_path),
+        str(base.resolve()),
+    )
 
 
 def _tensors(tensors: Sequence[Tensor] | None) -> tuple[TensorConfig, ...] | None:

@@ -245,7 +245,9 @@ class HttpApp:
         if length is None:
             return self._decoder.decode(body)
         if not length.isdigit() or len(length) > 18:
-            raise bad_request(f"header {endpoints.BINARY_HEADER}: must be a whole number, got {length[:40]!r}")
+            raise bad_request(
+                f"header {endpoints.BINARY_HEADER}: must be a whole number, got {length[:40]!r}"
+            )
         return self._decoder.decode(body, int(length))
 
     def _simple(self, connection: Connection, head: Head, exchange: SimpleExchange) -> bytes:
@@ -259,8 +261,13 @@ class HttpApp:
         if path in self._infer_paths:  # and not a POST, or it would not have come here
             return self._error(405, "method: must be POST", exchange, head, ((b"allow", b"POST"),))
         if route is None:
-            message = _no_such_model(path, self._config) if path.startswith(b"/v2/models/") else (
-                f"path: must be one of this server's, got {path[:200].decode('latin-1')}; see /v2 and /health"
+            message = (
+                _no_such_model(path, self._config)
+                if path.startswith(b"/v2/models/")
+                else (
+                    f"path: must be one of this server's, got {path[:200].decode('latin-1')}"
+                    "; see /v2 and /health"
+                )
             )
             return self._error(404, message, exchange, head)
         if head.method not in (b"GET", b"HEAD"):

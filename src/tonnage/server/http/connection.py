@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from asyncio's
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from asyncio's
         self._write = self._transport.write
         service = self._service
         self.crowded = len(service.connections) >= service.limits.connections_max
@@ -115,9 +115,9 @@ class Connection(asyncio.Protocol):
         now_s = _clock()
         handle = self._service.handle
         for head, body in requests:
-            handle(self, head, body, now_s)
-            if self._closing:
+            if self._closing:  # by the answer to the one before
                 return
+            handle(self, head, body, now_s)
         if reader.partial or self._reading_since_s:
             self._on_partial(bool(requests), now_s)
         if len(self._outstanding) > self._pipelined_max:

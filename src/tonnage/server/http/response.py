@@ -11,7 +11,9 @@ BINARY = b"application/octet-stream"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+}
 
 
 def response(

@@ -23,7 +23,22 @@ from tonnage.server.metrics.histogram import BUCKETS
 WINDOW_SLOTS: Final = 15
 BATCH_BOUNDS: Final = tuple(2**k for k in range(13))
 """Bounds of the batch size histogram [items]."""
-CODES: Final = ("200", "400", "404", "405", "408", "413", "415", "417", "431", "500", "501", "503", "505", "other")
+CODES: Final = (
+    "200",
+    "400",
+    "404",
+    "405",
+    "408",
+    "413",
+    "415",
+    "417",
+    "431",
+    "500",
+    "501",
+    "503",
+    "505",
+    "other",
+)
 PROTOCOLS: Final = ("http", "grpc")
 
 

@@ -31,8 +31,12 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._requests()
-        yield self._durations(names.REQUEST_SECONDS, "Time from a request's arrival to its answer.", "latency")
-        yield self._durations(names.QUEUE_SECONDS, "Time from a request's arrival to its batch's start.", "wait")
+        yield self._durations(
+            names.REQUEST_SECONDS, "Time from a request's arrival to its answer.", "latency"
+        )
+        yield self._durations(
+            names.QUEUE_SECONDS, "Time from a request's arrival to its batch's start.", "wait"
+        )
         yield self._durations(names.COMPUTE_SECONDS, "Time of one batch in the model.", "compute")
         yield self._batch_sizes()
         yield from self._window()
@@ -41,7 +45,9 @@ class _Collector(Collector):
 
     def _requests(self) -> Metric:
         family = CounterMetricFamily(
-            names.REQUESTS_TOTAL, "Inference requests answered, by status code.", labels=("model", "protocol", "code")
+            names.REQUESTS_TOTAL,
+            "Inference requests answered, by status code.",
+            labels=("model", "protocol", "code"),
         )
         counts = self._slots["requests"].sum(axis=0)
         for p, protocol in enumerate(PROTOCOLS):
@@ -102,10 +108,14 @@ class _Collector(Collector):
         ):
             yield self._gauge(name, text, int(alive[field].sum()))
         ready = alive[alive["state"] == State.READY]
-        yield self._gauge(names.READY, "1 when the model is loaded, warm and not draining.", int(len(ready) > 0))
+        yield self._gauge(
+            names.READY, "1 when the model is loaded, warm and not draining.", int(len(ready) > 0)
+        )
         if len(ready):
             yield self._gauge(names.LOAD_SECONDS, "Time to load the model.", float(ready["load_s"].max()))
-            yield self._gauge(names.WARMUP_SECONDS, "Time to warm the model up.", float(ready["warmup_s"].max()))
+            yield self._gauge(
+                names.WARMUP_SECONDS, "Time to warm the model up.", float(ready["warmup_s"].max())
+            )
 
     def _workers(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(names.WORKERS, "Worker processes by state.", labels=("model", "state"))
@@ -144,6 +154,6 @@ def expose(slots: Any, *, model: str, now_s: float, window_s: float, accept: str
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(slots, model, now_s, window_s))
     if "application/openmetrics-text" in accept:
-        return _openmetrics.generate_latest(registry), _openmetrics.CONTENT_TYPE_LATEST
+        page: bytes = _openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return page, _openmetrics.CONTENT_TYPE_LATEST
     return generate_latest(registry), CONTENT_TYPE_LATEST
-

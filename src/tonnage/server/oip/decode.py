@@ -13,7 +13,7 @@ import difflib
 import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -165,7 +165,7 @@ class RequestDecoder:
                 and given.parameters is None
                 and request.parameters is None
                 and request.outputs is None
-                and len(given.data) == shape.count  # type: ignore[arg-type]  UNSET has no length: TypeError
+                and len(cast("list[Any]", given.data)) == shape.count  # UNSET has no length: TypeError
             ):
                 packed = shape.pack(*given.data)  # type: ignore[misc]
                 return InferRequest(
@@ -258,7 +258,9 @@ class RequestDecoder:
         if given.data is not msgspec.UNSET:
             raise bad_request(f"{where}: must have data or binary_data_size, got both")
         if size > len(binary):
-            raise bad_request(f"{where}: binary_data_size must be within the body, got {size} of {len(binary)}")
+            raise bad_request(
+                f"{where}: binary_data_size must be within the body, got {size} of {len(binary)}"
+            )
         return binary_data(where, spec, shape.count, binary[:size]), binary[size:]
 
     def _json_data(self, where: str, spec: TensorSpec, given: _Input[Any], shape: _Shape) -> TensorData:
@@ -290,7 +292,7 @@ class RequestDecoder:
         if len(outputs) > self._tensors_max:
             raise bad_request(f"outputs: must be at most {self._tensors_max} tensors, got {len(outputs)}")
         known = {spec.name: spec for spec in self._signature.outputs}
-        wanted = []
+        wanted: list[WantedOutput] = []
         for output in outputs:
             parameters = output.parameters or {}
             if known and output.name not in known:
@@ -299,7 +301,9 @@ class RequestDecoder:
                 raise bad_request(f'output "{output.name}": must be asked for once')
             for name in parameters:
                 if name != "binary_data":
-                    raise bad_request(f'output "{output.name}": parameter "{name[:40]}" is not supported here')
+                    raise bad_request(
+                        f'output "{output.name}": parameter "{name[:40]}" is not supported here'
+                    )
             wanted.append(WantedOutput(output.name, bool(parameters.get("binary_data", binary))))
         return tuple(wanted)
 

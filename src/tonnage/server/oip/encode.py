@@ -206,7 +206,9 @@ def _cast(name: str, array: Array, datatype: str) -> Array:
     if array.dtype == want or want.kind == "O":
         return array
     if not np.can_cast(array.dtype, want, "same_kind"):
-        raise InferenceError(Fault.MODEL, f'output "{name}": must be {datatype} as declared, got {array.dtype}')
+        raise InferenceError(
+            Fault.MODEL, f'output "{name}": must be {datatype} as declared, got {array.dtype}'
+        )
     with np.errstate(over="ignore"):
         return array.astype(want)
 

@@ -38,14 +38,16 @@ class PythonRuntime:
     def __init__(self, model: Any, signature: Signature) -> None:
         self.signature = signature
         self._predict = model.predict
-        self.wants_context = _positional(model.predict) >= 2  # noqa: PLR2004  the batch and the contexts
+        self.wants_context = _positional(model.predict) >= 2
         self._model = model
 
     def run(self, inputs: dict[str, Array], context: tuple[RequestContext, ...]) -> Mapping[str, Array]:
         """Call ``predict`` and take what it gives as arrays."""
         given = self._predict(inputs, context) if self.wants_context else self._predict(inputs)
         if not isinstance(given, Mapping):
-            raise TypeError(f"predict: must return a dict of output name to array, got {type(given).__name__}")
+            raise TypeError(
+                f"predict: must return a dict of output name to array, got {type(given).__name__}"
+            )
         return {name: np.asarray(value) for name, value in given.items()}
 
     def memory_bytes(self) -> int | None:
@@ -73,7 +75,9 @@ def load(config: ModelConfig) -> PythonRuntime:
         if loader is not None:
             loader(config.options) if _positional(loader) else loader()
     except Exception as error:  # the user's code may raise anything
-        raise ModelLoadError(f"model.path: {config.path} must load, got {type(error).__name__}: {error}") from error
+        raise ModelLoadError(
+            f"model.path: {config.path} must load, got {type(error).__name__}: {error}"
+        ) from error
     if not callable(getattr(model, "predict", None)):
         raise ModelLoadError(f"model.path: {config.path} must have a method predict(batch)")
     inputs = _declared(config.inputs, getattr(model, "inputs", ()), f"{config.path}.inputs")
@@ -100,6 +104,8 @@ def _declared(config: tuple[TensorConfig, ...] | None, own: Any, where: str) -> 
         except (TypeError, ValueError):
             raise ModelLoadError(f"{where}: must hold (name, datatype, shape), got {one!r}") from None
         if spec.datatype not in DATATYPES:
-            raise ModelLoadError(f"{where}: datatype must be one of {', '.join(DATATYPES)}, got {spec.datatype}")
+            raise ModelLoadError(
+                f"{where}: datatype must be one of {', '.join(DATATYPES)}, got {spec.datatype}"
+            )
         specs.append(spec)
     return tuple(specs)
