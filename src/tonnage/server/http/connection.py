@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         handle = self._service.handle
         for head, body in requests:
             if self._closing:  # by the answer to the one before
-                return
+                return  # type: ignore[unreachable]
             handle(self, head, body, now_s)
         if reader.partial or self._reading_since_s:
             self._on_partial(bool(requests), now_s)
