@@ -215,8 +215,6 @@ class Worker:
         end_s = time.monotonic() + max(config.grace_s - GRACE_RESERVE_S, config.grace_s / 2)
         self._log.info("draining", lame_duck_s=config.lame_duck_s, grace_s=config.grace_s)
         self._state.closing = True  # answers tell clients to leave their connections
-        if self._grpc is not None:
-            self._grpc.begin_drain()
         await asyncio.sleep(min(config.lame_duck_s, max(0.0, end_s - time.monotonic())))
         for server in self._servers:
             server.close()

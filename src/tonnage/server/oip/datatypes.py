@@ -127,6 +127,9 @@ def _all_truth(data: Sequence[Any]) -> bool:
 def _pack_strings(where: str, data: Sequence[Any]) -> list[bytes]:
     packed = []
     for i, value in enumerate(data):
+        if isinstance(value, bytes):  # as gRPC's typed contents bring them
+            packed.append(value)
+            continue
         if not isinstance(value, str):
             raise bad_request(f"{where}: data[{i}] must be a string for BYTES, got {_show(value)}")
         packed.append(value.encode())

@@ -58,6 +58,23 @@ class _Request(msgspec.Struct, Generic[T], gc=False):
 _ELEMENTS: dict[str, Any] = {"float": list[float], "int": list[int], "bool": list[bool], "str": list[str]}
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTensor:
+    """An input as it came, not yet checked.
+
+    Attributes:
+        name: Its name.
+        datatype: Name of its datatype.
+        shape: Its dimensions.
+        data: Its binary form, or its elements as a flat list.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: memoryview | list[Any]
+
+
 class InferRequest(msgspec.Struct, frozen=True, gc=False):
     """A checked request; a struct because it is made for every request.
 
@@ -175,6 +192,30 @@ class RequestDecoder:
             pass  # unusual or wrong; the long way tells which
         return self.decode(body)
 
+    def decode_tensors(
+        self,
+        *,
+        request_id: str | None,
+        tensors: list[GivenTensor],
+        outputs: list[tuple[str, dict[str, Any]]],
+        parameters: dict[str, Any] | None,
+    ) -> InferRequest:
+        """Check a request whose tensors came apart already, as gRPC brings them.
+
+        Args:
+            request_id: The client's id.
+            tensors: The inputs, in any order.
+            outputs: Outputs asked for with their parameters; empty for all.
+            parameters: The request's parameters.
+
+        Raises:
+            InferenceError: What is wrong, with the tensor's name.
+        """
+        given = [_Input[Any](one.name, one.shape, one.datatype, one.data) for one in tensors]
+        checked, items, group = self._inputs(given, memoryview(b""))
+        wanted = [_Output(name, own or None) for name, own in outputs]
+        return self._finish(_Request[Any]([], request_id, wanted, parameters), checked, items, group)
+
     def _parse(self, body: bytes) -> _Request[Any]:
         try:
             return self._decode_typed(body)
@@ -265,6 +306,8 @@ class RequestDecoder:
 
     def _json_data(self, where: str, spec: TensorSpec, given: _Input[Any], shape: _Shape) -> TensorData:
         data = given.data
+        if isinstance(data, memoryview):
+            return binary_data(where, spec, shape.count, data)
         if data is msgspec.UNSET:
             raise bad_request(f"{where}: must have data, or binary_data_size and binary data")
         if not isinstance(data, list):
