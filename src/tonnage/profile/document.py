@@ -52,9 +52,10 @@ def load_profile(path: str | Path) -> ModelProfile:
     try:
         with Path(path).open("rb") as file:
             data = file.read(PROFILE_BYTES_MAX + 1)
-        text = data.decode("utf-8-sig")
     except OSError as error:
         raise SpecError([Problem("", f"must be a readable file, got {error.strerror}", name)]) from None
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"must be UTF-8 text, got byte 0x{data[error.start]:02x}"
