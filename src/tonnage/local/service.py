@@ -158,7 +158,7 @@ class LocalService:
         while not replica.leaving:
             code = await self._live(replica)
             if replica.leaving:
-                break
+                break  # type: ignore[unreachable]
             if time.monotonic() - replica.started_s > BACKOFF_RESET_S:
                 failures = 0
             wait_s = restart_backoff_s(failures, self._backoff_s)
