@@ -18,6 +18,14 @@ import numpy as np
 import pytest
 
 MODELS = Path(__file__).parent / "models"
+sys.path.insert(0, str(MODELS))  # the tests look at the models that the servers load
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start processes are slow, and left out of the fast form."""
+    for item in items:
+        if "integration" in item.path.parts:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -203,6 +203,9 @@ class HttpApp:
         except InferenceError as error:
             call.fail(error)
             return
+        except Exception as error:  # noqa: BLE001  a bug of ours must cost one request, not the connection
+            call.fail(InferenceError(Fault.MODEL, f"server: must read any body, got {error!r}"[:500]))
+            return
         if request.parameters is not None and "timeout" in request.parameters:
             _apply_timeout(call, request)
         call.request = request
@@ -399,7 +402,7 @@ def _apply_timeout(call: Call, request: InferRequest) -> None:
     """The request parameter ``timeout`` of Triton's clients [microseconds]."""
     assert request.parameters is not None
     timeout_us = request.parameters["timeout"]
-    if isinstance(timeout_us, int) and timeout_us > 0:
+    if type(timeout_us) is int and timeout_us > 0:
         call.deadline_s = min(call.deadline_s, call.arrived_s + timeout_us / 1e6)
 
 
