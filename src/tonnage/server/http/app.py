@@ -203,7 +203,7 @@ class HttpApp:
         except InferenceError as error:
             call.fail(error)
             return
-        except Exception as error:  # noqa: BLE001  a bug of ours must cost one request, not the connection
+        except Exception as error:
             call.fail(InferenceError(Fault.MODEL, f"server: must read any body, got {error!r}"[:500]))
             return
         if request.parameters is not None and "timeout" in request.parameters:
