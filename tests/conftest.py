@@ -16,6 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# a shared machine stands still at times; how long an example takes proves nothing
+settings.register_profile("tonnage", deadline=None)
+settings.load_profile("tonnage")
 
 MODELS = Path(__file__).parent / "models"
 sys.path.insert(0, str(MODELS))  # the tests look at the models that the servers load
@@ -61,7 +66,10 @@ class Server:
         }
         file.write_text(json.dumps(config))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tonnage.server", "--config", str(file)], stderr=stderr, text=True
+            [sys.executable, "-m", "tonnage.server", "--config", str(file)],
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
         )
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
@@ -155,8 +163,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        if server.process.poll() is None:
-            os.kill(server.process.pid, signal.SIGKILL)
+        try:
+            os.killpg(server.process.pid, signal.SIGKILL)  # its workers too, stopped ones among them
+        except ProcessLookupError:
+            pass  # all of them have ended
         server.process.wait()
         server._reader.join(10)
         if server.process.stderr is not None:

@@ -78,8 +78,8 @@ def send(
     return document
 
 
-def _milliseconds(result: dict[str, Any], quantile: str) -> float:
-    value = result["latency"][quantile]
+def _milliseconds(result: dict[str, Any], quantile: str, *, kind: str = "latency") -> float:
+    value = result[kind][quantile]
     return float("nan") if value is None else round(value * 1000, 3)
 
 
@@ -201,6 +201,9 @@ def overload(
             "goodput_ratio_spread": [ratios[0], ratios[-1]],
             "p99_ms": statistics.median(p99s),
             "p99_spread_ms": [p99s[0], p99s[-1]],
+            "p99_from_send_ms": statistics.median(
+                _milliseconds(run, "p99_s", kind="latency_from_send") for run in runs
+            ),
             "kept_up": all(run["generator_lag"]["kept_up"] for run in runs),
             "runs": runs,
         }

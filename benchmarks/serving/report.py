@@ -123,12 +123,22 @@ def overload(cells: Cells) -> str:
             _number(cell["peak_rps"]),
             f"{cell['goodput_ratio']:.1%}",
             f"{cell['deadline_s'] * 1000:.0f}",
+            f"{cell['p99_from_send_ms']:.1f}",
             f"{cell['p99_ms']:.1f}",
             "yes" if cell["kept_up"] else "no",
         )
         for cell in cells
     ]
-    head = ("server", "model", "times peak", "peak/s", "goodput of peak", "deadline ms", "p99 ms, admitted")
+    head = (
+        "server",
+        "model",
+        "times peak",
+        "peak/s",
+        "goodput of peak",
+        "deadline ms",
+        "p99 ms from sending",
+        "p99 ms from due time",
+    )
     return _table((*head, "generator kept up"), rows)
 
 

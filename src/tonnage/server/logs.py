@@ -69,7 +69,7 @@ def make_logger(
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=lossy._stream.isatty(), pad_event_to=0)  # noqa: SLF001
     logger = structlog.wrap_logger(
-        structlog.PrintLogger(lossy),  # type: ignore[arg-type]
+        structlog.WriteLogger(lossy),  # type: ignore[arg-type]
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -199,6 +199,7 @@ class Supervisor:
 
     async def _open_doors(self) -> None:
         self._state.now = State.STARTING
+        self._block.slots[-1]["door_open"] = 1
         for listen in self._config.http:
             sock = bind(msgspec.structs.replace(listen, only_ready=True))
             server = await asyncio.get_running_loop().create_server(self._app.new_connection, sock=sock)
@@ -209,6 +210,7 @@ class Supervisor:
         for server in self._doors:
             server.close()
         self._doors.clear()
+        self._block.slots[-1]["door_open"] = 0
         for connection in list(self._app.connections):
             connection.close_if_idle()
 

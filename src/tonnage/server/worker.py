@@ -41,6 +41,8 @@ EXIT_GRACE_OVER = 4
 """Exit code when requests were still in flight at the end of the grace period."""
 EXIT_SECOND_SIGNAL = 5
 BACKLOG = 2048
+DOOR_S_MAX = 2.0
+"""How long a ready worker waits for the supervisor to leave the port."""
 GRACE_RESERVE_S = 1.0
 """Kept back from the grace period, so that the exit is ours and not a SIGKILL."""
 
@@ -164,11 +166,18 @@ class Worker:
             await self._open_grpc(config.grpc, engine, decoder, runtime)
         self._quiet_collector()
         self._state.accepting = True
+        self._enter(State.READY)
+        await self._until_door_closed()
         for listen in config.http:
             if listen.only_ready:
                 await self._listen(listen)
-        self._enter(State.READY)
         self._log.info("ready", model=config.model.name, execution="inline" if inline else "thread")
+
+    async def _until_door_closed(self) -> None:
+        """Let the supervisor leave the port first: who connects to both may get its "not yet"."""
+        deadline_s = time.monotonic() + DOOR_S_MAX
+        while self._supervised and self._slots[-1]["door_open"] and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.005)
 
     async def _open_grpc(
         self, listen: ListenConfig, engine: Engine, decoder: RequestDecoder, runtime: Runtime

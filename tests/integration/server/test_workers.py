@@ -24,7 +24,7 @@ def test_the_death_of_a_worker_is_survived(serve, tiny):
 def test_a_worker_that_hangs_is_replaced(serve, tiny):
     """A worker whose event loop stands still is killed and started anew."""
     server = serve(
-        {"name": "tiny", "format": "onnx", "path": str(tiny)}, workers=2, limits={"compute_s_max": 1.0}
+        {"name": "tiny", "format": "onnx", "path": str(tiny)}, workers=2, limits={"compute_s_max": 3.0}
     )
     stopped = both_ready(server)[1]["pid"]
     os.kill(stopped, signal.SIGSTOP)

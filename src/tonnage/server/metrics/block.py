@@ -66,6 +66,7 @@ _SLOT = np.dtype(
         ("load_s", "f8"),
         ("warmup_s", "f8"),
         ("restarts", "i8"),
+        ("door_open", "i8"),  # in the supervisor's slot: it answers on the port itself
         ("log_lines_dropped", "i8"),
         ("requests", "i8", (len(PROTOCOLS), len(CODES))),
         ("latency", "i8", BUCKETS),

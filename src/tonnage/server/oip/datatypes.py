@@ -149,7 +149,11 @@ def _array(where: str, datatype: Datatype, data: Sequence[Any]) -> Array:
             array = np.array(data, datatype.numpy)
     except (TypeError, ValueError, OverflowError):
         raise _bad_value(where, datatype, data) from None
-    if datatype.json == "float" and not np.isfinite(array).all():
+    if (
+        datatype.json == "float"
+        and not np.isfinite(array).all()
+        and not all(_fits(datatype, value) for value in data)  # gRPC may bring infinities and NaN
+    ):
         raise _bad_value(where, datatype, data)
     return array
 

@@ -1,0 +1,178 @@
+"""A connection answers in order, once, and lets go of clients that do not take or send."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tonnage.contract.server_config import LimitsConfig
+from tonnage.server.http.connection import LINGER_S, Connection
+from tonnage.server.http.head import Head, HeadTable, HttpError
+
+GET = b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.reading, self.closed, self.aborted, self.ended = True, False, False, False
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+
+class Exchange:
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive, self.response, self.abandoned = keep_alive, None, False
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+class Service:
+    """Keeps requests until the test answers them."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.connections: set[Connection] = set()
+        self.heads = HeadTable()
+        self.limits = LimitsConfig(**limits)
+        self.asked: list[Exchange] = []
+        self.refused: list[int] = []
+        self.wire = Wire()
+        self.connection = Connection(self)
+        self.connection.connection_made(self.wire)  # type: ignore[arg-type]
+
+    def handle(self, connection: Connection, head: Head, body: bytes, now_s: float) -> None:
+        self.asked.append(Exchange(head.keep_alive))
+        connection.begin(self.asked[-1])
+
+    def refuse(self, connection: Connection, error: HttpError) -> None:
+        self.refused.append(error.status)
+        exchange = Exchange(False)
+        connection.begin(exchange)
+        connection.finish(exchange, b"refused")
+
+
+def test_answers_are_sent_in_the_order_of_requests():
+    """However requests finish, their answers go out in the order in which they came."""
+    service = Service()
+    service.connection.data_received(b"".join(GET % n for n in range(4)))
+    for n in (2, 0, 3, 1):
+        service.connection.finish(service.asked[n], b"%d" % n)
+    assert service.wire.sent == [b"0", b"1", b"2", b"3"]
+
+
+def test_a_refusal_waits_its_turn_and_comes_once():
+    """Nonsense behind a request is refused once, after that request's answer; what follows is dropped."""
+    service = Service(read_s_max=1.0)
+    connection, wire = service.connection, service.wire
+    connection.data_received(GET % 1 + b"nonsense\r\n\r\n")
+    for _ in range(5):
+        connection.data_received(b"more\r\n\r\n" + GET % 2)
+        connection.check_time(time.monotonic() + 100)
+    assert service.refused == [400]
+    assert len(service.asked) == 1
+    assert wire.sent == []
+    connection.finish(service.asked[0], b"one")
+    assert wire.sent == [b"one", b"refused"]
+    assert wire.ended
+
+
+def test_a_late_request_is_refused_once():
+    """408 is told once, though an earlier request is still computed for many seconds."""
+    service = Service(read_s_max=1.0)
+    service.connection.data_received(GET % 1 + b"GET /2 HT")
+    for seconds in range(2, 20):
+        service.connection.check_time(time.monotonic() + seconds)
+    assert service.refused == [408]
+    service.connection.finish(service.asked[0], b"one")
+    assert service.wire.sent == [b"one", b"refused"]
+
+
+def test_a_client_that_takes_nothing_is_let_go():
+    """A closing connection whose client does not take the answer is aborted after write_s_max."""
+    service = Service(write_s_max=5.0)
+    service.connection.data_received(b"GET / HTTP/1.0\r\n\r\n")
+    service.connection.finish(service.asked[0], b"answer")
+    assert service.wire.closed
+    service.connection.check_time(time.monotonic() + 4)
+    assert not service.wire.aborted
+    service.connection.check_time(time.monotonic() + 6)
+    assert service.wire.aborted
+
+
+def test_an_idle_connection_whose_client_is_stuck_is_let_go():
+    """An idle connection is closed, and aborted when that does not end it."""
+    service = Service(idle_s_max=10.0)
+    now_s = time.monotonic()
+    service.connection.check_time(now_s + 11)
+    assert service.wire.closed
+    service.connection.check_time(now_s + 11 + LINGER_S + 1)
+    assert service.wire.aborted
+
+
+def test_a_client_that_does_not_read_is_not_read_from():
+    """While answers pile up reading stops, and after write_s_max the connection is aborted."""
+    service = Service(write_s_max=5.0)
+    service.connection.pause_writing()
+    assert not service.wire.reading
+    service.connection.check_time(time.monotonic() + 4)
+    assert not service.wire.aborted
+    service.connection.resume_writing()
+    assert service.wire.reading
+    service.connection.check_time(time.monotonic() + 6)
+    assert not service.wire.aborted
+
+
+def test_pipelining_is_bounded():
+    """Beyond pipelined_max reading stops, also when writing resumes, until enough are answered."""
+    service = Service(pipelined_max=2)
+    service.connection.data_received(b"".join(GET % n for n in range(4)))
+    assert not service.wire.reading
+    service.connection.pause_writing()
+    service.connection.resume_writing()
+    assert not service.wire.reading
+    for exchange in service.asked[:2]:
+        service.connection.finish(exchange, b"-")
+    assert service.wire.reading
+
+
+def test_a_lost_client_abandons_its_requests():
+    """When the connection is lost nothing that it asked is worth computing, and late answers are dropped."""
+    service = Service()
+    service.connection.data_received(GET % 1 + GET % 2)
+    service.connection.connection_lost(None)
+    assert all(exchange.abandoned for exchange in service.asked)
+    service.connection.finish(service.asked[0], b"late")
+    assert service.wire.sent == []
+    assert not service.connections
+
+
+def test_close_ends_behind_its_answer():
+    """Requests behind one that said close are not answered."""
+    service = Service()
+    service.connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" + GET % 2)
+    service.connection.finish(service.asked[0], b"last")
+    assert service.wire.sent == [b"last"]
+    assert service.wire.closed
+    assert service.asked[1].abandoned
