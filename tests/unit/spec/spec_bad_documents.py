@@ -1,6 +1,6 @@
 """Documents that are wrong, and every problem that must be told of them, word for word."""
 
-# ruff: noqa: E501  a message is easier to judge unbroken
+
 
 from __future__ import annotations
 
