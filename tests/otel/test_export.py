@@ -20,7 +20,7 @@ from tonnage.server.oip.encode import BatchAnswers
 from tonnage.server.oip.errors import InferenceError
 from tonnage.server.tracing import QUEUE_SPANS_MAX, NoTracer, make_tracer
 
-if importlib.util.find_spec("opentelemetry.proto") is None:
+if importlib.util.find_spec("opentelemetry") is None:
     pytest.skip("needs the otel extra: pip install -e '.[otel]'", allow_module_level=True)
 
 
