@@ -20,6 +20,7 @@ class Wire:
         self.reading, self.closed, self.aborted, self.ended = True, False, False, False
 
     def write(self, data: bytes) -> None:
+        assert not self.ended
         self.sent.append(data)
 
     def pause_reading(self) -> None:
@@ -65,6 +66,8 @@ class Service:
     def handle(self, connection: Connection, head: Head, body: bytes, now_s: float) -> None:
         self.asked.append(Exchange(head.keep_alive))
         connection.begin(self.asked[-1])
+        if head.path == b"/now":
+            connection.finish(self.asked[-1], b"now")
 
     def refuse(self, connection: Connection, error: HttpError) -> None:
         self.refused.append(error.status)
@@ -176,3 +179,12 @@ def test_close_ends_behind_its_answer():
     assert service.wire.sent == [b"last"]
     assert service.wire.closed
     assert service.asked[1].abandoned
+
+
+def test_nonsense_behind_the_last_request_is_dropped():
+    """After an answer that ends the connection nothing more is written, not even a refusal."""
+    for rest in (b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n"):
+        service = Service()
+        service.connection.data_received(b"GET /now HTTP/1.0\r\n\r\n" + rest)
+        assert service.wire.sent == [b"now"]
+        assert service.refused == []

@@ -126,6 +126,8 @@ class Connection(asyncio.Protocol):
     def _on_partial(self, finished_one: bool, now_s: float) -> None:
         """Part of a request is here: keep its time, ask for the rest, or refuse it."""
         reader = self._reader
+        if self._closing:  # the request before it was the connection's last
+            return
         if reader.error is not None:
             self._refuse(reader.error)
         elif not reader.partial:

@@ -11,6 +11,7 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as _openmetrics
@@ -79,15 +80,19 @@ class _Collector(Collector):
     def _window(self) -> Iterator[Metric]:
         """Percentiles of the window: absent while it is empty, and never NaN."""
         counts = window_counts(self._slots, self._now_s, self._window_s)
-        family = GaugeMetricFamily(
+        # a summary, as Prometheus means it: quantiles of a sliding window, count and sum of all time
+        family = SummaryMetricFamily(
             names.LATENCY_WINDOW_SECONDS,
             f"Percentiles of request latency over the last {self._window_s:g} s.",
-            labels=("model", "quantile"),
+            labels=("model",),
         )
         for q in (0.5, 0.95, 0.99):
             value = histogram.quantile(counts, q)
             if value is not None:
-                family.add_metric((self._model, f"{q:g}"), value)
+                labels = {"model": self._model, "quantile": f"{q:g}"}
+                family.add_sample(names.LATENCY_WINDOW_SECONDS, labels, value)
+        count, total_s = int(self._slots["latency"].sum()), float(self._slots["latency_sum_s"].sum())
+        family.add_metric((self._model,), count, total_s)
         yield family
         p99 = GaugeMetricFamily(
             names.INFERENCE_LATENCY_P99,
