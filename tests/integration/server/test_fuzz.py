@@ -31,7 +31,9 @@ def exchange(port: int, pieces: list[bytes]) -> bytes:
             sock.shutdown(socket.SHUT_WR)
             while piece := sock.recv(1 << 16):
                 got += piece
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except OSError:
             pass  # closed while we were sending: what follows a refusal is not read for ever
     return got
 
@@ -113,6 +115,8 @@ def mutate(data: bytes, rng: random.Random, files: list[bytes]) -> bytes:
 
 def test_chance_finds_no_way_to_hurt(server):
     """Mutations of the corpus, cut anywhere, get whole HTTP answers, never a 500, and leak nothing."""
+    if "TONNAGE_FUZZ_S" not in os.environ:
+        pytest.skip("its seed is new each time: run it with TONNAGE_FUZZ_S=60")
     seed = int(os.environ.get("TONNAGE_FUZZ_SEED", random.SystemRandom().randrange(1 << 30)))
     rng = random.Random(seed)
     files = [file.read_bytes() for file in CORPUS]
