@@ -29,7 +29,10 @@ def body(x: float, rows: int = 1) -> bytes:
 
 def infer(x: float, extra: str = "") -> bytes:
     data = body(x)
-    return f"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\n{extra}content-length: {len(data)}\r\n\r\n".encode() + data
+    return (
+        f"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\n{extra}content-length: {len(data)}\r\n\r\n".encode()
+        + data
+    )
 
 
 def connect(port: int) -> socket.socket:
@@ -174,7 +177,9 @@ class TestFraming:
         """Beyond pipelined_max the client is held back, and every answer comes, in order."""
         server = serve(model("Faulty"), limits={"pipelined_max": 2})
         count = 300
-        data = b"".join(infer(10.0 + n) for n in range(count - 1)) + infer(10.0 + count - 1, "connection: close\r\n")
+        data = b"".join(infer(10.0 + n) for n in range(count - 1)) + infer(
+            10.0 + count - 1, "connection: close\r\n"
+        )
         with connect(server.port) as sock:
             sock.sendall(data)
             answers = rest(sock).split(b"HTTP/1.1 200 OK")[1:]
@@ -254,7 +259,10 @@ def test_padding_of_the_wire_is_not_read_as_another_answer(serve, tiny):
         for count in rows:
             data = json.dumps({"inputs": [{"name": "x", "shape": [count, 4], "datatype": "FP32",
                                            "data": [1.0] * (4 * count)}]}).encode()  # fmt: skip
-            sock.sendall(b"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
+            sock.sendall(
+                b"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(data)
+                + data
+            )
             got = b""
             while b"\r\n\r\n" not in got:
                 got += sock.recv(1 << 16)

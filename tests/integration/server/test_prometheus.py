@@ -27,7 +27,9 @@ def find(name: str) -> str:
         if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
             pytest.skip(f"{name} is not installed, and there is no apt-get to fetch it")
         CACHE.mkdir(parents=True, exist_ok=True)
-        got = subprocess.run(["apt-get", "download", "prometheus"], cwd=CACHE, capture_output=True, timeout=100)
+        got = subprocess.run(
+            ["apt-get", "download", "prometheus"], cwd=CACHE, capture_output=True, timeout=100
+        )
         packages = list(CACHE.glob("prometheus_*.deb"))
         if got.returncode or not packages:
             pytest.skip(f"{name} is not installed and cannot be fetched: {got.stderr.decode()[-200:]}")
@@ -48,7 +50,9 @@ def used(serve, tiny):
 def test_promtool_has_no_complaint(used):
     """Promtool check metrics accepts the page, without a lint."""
     page = used.ask("/metrics")[1]
-    checked = subprocess.run([find("promtool"), "check", "metrics"], input=page, capture_output=True, timeout=60)
+    checked = subprocess.run(
+        [find("promtool"), "check", "metrics"], input=page, capture_output=True, timeout=60
+    )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
@@ -74,6 +78,7 @@ def test_prometheus_scrapes_it(used, tmp_path):
         stdout=log, stderr=log,
     )  # fmt: skip
     try:
+
         def ask(path: str):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as answer:
@@ -90,7 +95,9 @@ def test_prometheus_scrapes_it(used, tmp_path):
                     return data
             raise AssertionError(f"{path}: {data}")
 
-        targets = until("targets", lambda data: [t for t in data["activeTargets"] if t["health"] != "unknown"])
+        targets = until(
+            "targets", lambda data: [t for t in data["activeTargets"] if t["health"] != "unknown"]
+        )
         assert [(t["health"], t["lastError"]) for t in targets["activeTargets"]] == [("up", "")]
         for query, value in (
             ("tonnage_ready", 1.0),

@@ -183,7 +183,10 @@ def test_close_ends_behind_its_answer():
 
 def test_nonsense_behind_the_last_request_is_dropped():
     """After an answer that ends the connection nothing more is written, not even a refusal."""
-    for rest in (b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n"):
+    for rest in (
+        b"nonsense\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
+    ):
         service = Service()
         service.connection.data_received(b"GET /now HTTP/1.0\r\n\r\n" + rest)
         assert service.wire.sent == [b"now"]
