@@ -29,6 +29,7 @@ from tonnage.server.oip.datatypes import Array
 from tonnage.server.oip.encode import BatchAnswers, answer_start
 from tonnage.server.oip.errors import Fault, InferenceError
 from tonnage.server.runtimes.base import RequestContext, Runtime
+from tonnage.server.tracing import Tracer
 
 _clock = time.monotonic
 
@@ -45,6 +46,7 @@ class Engine:
         batching: How to gather.
         times: Service times as warm-up measured them; learnt on from here.
         recorder: Where measurements go.
+        tracer: Who is told of each batch; None for nobody.
         inline: Run the model in the event loop.
 
     Attributes:
@@ -62,6 +64,7 @@ class Engine:
         times: ServiceTimes,
         recorder: Recorder,
         inline: bool,
+        tracer: Tracer | None = None,
     ) -> None:
         self._runtime = runtime
         self._signature = runtime.signature
@@ -71,6 +74,7 @@ class Engine:
         self._queue: BatchQueue[Call] = BatchQueue(limits, times)
         self._times = times
         self._recorder = recorder
+        self._tracer = tracer if tracer is not None and tracer.enabled else None
         self._start = answer_start(name, version)
         self._loop = asyncio.get_running_loop()
         self._alone: deque[Call] = deque()  # of batches that raised
@@ -176,7 +180,7 @@ class Engine:
         self.busy_since_s = 0.0
         try:
             if isinstance(outcome, BaseException):
-                self._on_raise(calls, outcome)
+                self._on_raise(calls, outcome, started_s, ended_s)
             else:
                 self._answer(calls, outcome, started_s, ended_s)
         finally:
@@ -212,11 +216,15 @@ class Engine:
         recorder.latencies_s += [now_s - call.arrived_s for call in calls]
         recorder.waits_s += [started_s - call.arrived_s for call in calls]
         self._times.observe(at, now_s - started_s)
+        if self._tracer is not None:
+            self._tracer.record(calls, started_s, ended_s, now_s)
 
-    def _on_raise(self, calls: list[Call], error: BaseException) -> None:
+    def _on_raise(self, calls: list[Call], error: BaseException, started_s: float, ended_s: float) -> None:
         if len(calls) > 1:
             self._alone.extend(calls)
             return
+        if self._tracer is not None:
+            self._tracer.record(calls, started_s, ended_s, ended_s, error)
         if not isinstance(error, InferenceError):
             error = InferenceError(Fault.MODEL, f"model: raised {type(error).__name__}: {error}"[:2000])
         self._fail(calls[0], error)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
+import struct
+import sys
 
 from tonnage.contract.server_config import ListenConfig
 from tonnage.errors import EnvironmentFault
@@ -33,3 +36,36 @@ def bind(listen: ListenConfig) -> socket.socket:
         ) from None
     sock.setblocking(False)
     return sock
+
+
+_SO_ATTACH_FILTER = 26
+_BPF_RETURN = 0x06  # BPF_RET | BPF_K
+
+
+def last_ones(sock: socket.socket) -> list[socket.socket]:
+    """Let nobody else in, and accept who is connected already.
+
+    Closing a listening socket resets the connections that the kernel has made and the process has not
+    accepted yet, with the requests on them. So new ones are kept out first, by a filter that drops every
+    packet to the listening socket: a client that is kept out tries again and finds the next replica, or
+    nobody.
+
+    Args:
+        sock: A listening socket, which is closed by the caller next.
+
+    Source: socket(7) and packet(7), ``SO_ATTACH_FILTER``; the program is one "return 0".
+    """
+    if sys.platform == "linux":
+        program = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+        # struct sock_fprog: a length, and behind padding the address
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    accepted: list[socket.socket] = []
+    while True:
+        try:
+            client, _ = sock.accept()
+        except BlockingIOError:
+            return accepted
+        except ConnectionAbortedError:
+            continue  # it has gone
+        client.setblocking(False)
+        accepted.append(client)

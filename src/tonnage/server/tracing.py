@@ -102,7 +102,7 @@ class Tracer(Protocol):
         started_s: float,
         ended_s: float,
         answered_s: float,
-        error: Exception | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """Note one batch; never waits.
 
@@ -129,7 +129,7 @@ class NoTracer:
         started_s: float,
         ended_s: float,
         answered_s: float,
-        error: Exception | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """Nothing."""
 
@@ -163,7 +163,7 @@ class OtlpTracer:
         started_s: float,
         ended_s: float,
         answered_s: float,
-        error: Exception | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """Put a span for each sampled call into the exporter's queue."""
         items = 0
@@ -193,7 +193,7 @@ class OtlpTracer:
         attributes: dict[str, str | int | float],
         arrived_s: float,
         answered_s: float,
-        error: Exception | None,
+        error: BaseException | None,
     ) -> None:
         api = self._api
         caller = api.SpanContext(

@@ -14,6 +14,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 from typing import Any
@@ -25,7 +26,7 @@ from tonnage.contract.server_config import ListenConfig, ServerConfig
 from tonnage.errors import TonnageError
 from tonnage.server.engine import Engine
 from tonnage.server.http.app import HttpApp
-from tonnage.server.listening import bind
+from tonnage.server.listening import bind, last_ones
 from tonnage.server.logs import make_logger
 from tonnage.server.metrics.block import Block, State
 from tonnage.server.metrics.exposition import expose
@@ -35,6 +36,7 @@ from tonnage.server.oip.errors import Fault, InferenceError
 from tonnage.server.runtimes import load_runtime
 from tonnage.server.runtimes.base import Runtime
 from tonnage.server.state import ServerState
+from tonnage.server.tracing import NoTracer, Tracer, make_tracer
 from tonnage.server.warmup import WarmupReport, warm_up
 
 EXIT_GRACE_OVER = 4
@@ -67,9 +69,10 @@ class Worker:
         self._app = HttpApp(
             config=config, state=self._state, recorder=self._recorder, metrics_page=self._metrics_page
         )
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[tuple[socket.socket, asyncio.Server]] = []
         self._grpc: Any = None
         self._engine: Engine | None = None
+        self._tracer: Tracer = NoTracer()
         self._signals = 0
         self._stop = asyncio.Event()
         self._dropped_base = int(self._slot["log_lines_dropped"])
@@ -96,6 +99,7 @@ class Worker:
             await self._stop.wait()
             return await self._drain()
         finally:
+            await asyncio.to_thread(self._tracer.close)
             ticking.cancel()
             self._recorder.fold(time.monotonic())
             self._enter(State.ABSENT)
@@ -118,6 +122,7 @@ class Worker:
         """Load and warm the model, in a thread."""
         config = self._config
         self._enter(State.LOADING)
+        self._tracer = make_tracer(config.otlp_endpoint, config.model.name, model=config.model.name)
         started_s = time.monotonic()
         runtime = load_runtime(config.model)
         load_s = time.monotonic() - started_s
@@ -153,6 +158,7 @@ class Worker:
             times=times,
             recorder=self._recorder,
             inline=inline,
+            tracer=self._tracer,
         )
         decoder = RequestDecoder(
             runtime.signature,
@@ -166,6 +172,8 @@ class Worker:
             await self._open_grpc(config.grpc, engine, decoder, runtime)
         self._quiet_collector()
         self._state.accepting = True
+        if self._signals:  # it is to end already, and must not say that it is ready
+            return
         self._enter(State.READY)
         await self._until_door_closed()
         for listen in config.http:
@@ -207,7 +215,7 @@ class Worker:
         server = await asyncio.get_running_loop().create_server(
             self._app.new_connection, sock=sock, backlog=BACKLOG
         )
-        self._servers.append(server)
+        self._doors.append((sock, server))
         host, port = sock.getsockname()[:2]
         self._log.info("listening", protocol="http", address=f"{host}:{port}")
 
@@ -225,8 +233,7 @@ class Worker:
         self._log.info("draining", lame_duck_s=config.lame_duck_s, grace_s=config.grace_s)
         self._state.closing = True  # answers tell clients to leave their connections
         await asyncio.sleep(min(config.lame_duck_s, max(0.0, end_s - time.monotonic())))
-        for server in self._servers:
-            server.close()
+        await self._close_doors()
         engine = self._engine
         assert engine is not None
         grpc_stopping = asyncio.create_task(self._grpc.stop(end_s)) if self._grpc is not None else None
@@ -243,6 +250,14 @@ class Worker:
         engine.close()
         self._log.info("drained")
         return 0
+
+    async def _close_doors(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock, server in self._doors:
+            waiting = last_ones(sock)
+            server.close()
+            for client in waiting:
+                await loop.connect_accepted_socket(self._app.new_connection, client)
 
     async def _until_idle(self, engine: Engine, end_s: float) -> bool:
         """Wait until nothing is in flight and no connection is open; False when time is up first."""

@@ -1,7 +1,5 @@
 """Documents that are wrong, and every problem that must be told of them, word for word."""
 
-
-
 from __future__ import annotations
 
 from spec_documents import MINIMAL, with_model, with_spec

@@ -21,6 +21,8 @@ _clock = time.monotonic
 
 LINGER_S = 2.0
 """How long the rest of a refused request is read and dropped, so that the client reads the answer."""
+FIRST_REQUEST_S = 1.0
+"""How long a drain waits for the first request of a connection: a client connects in order to ask."""
 
 
 class Exchange(Protocol):
@@ -191,7 +193,9 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless a request is on its way in or out; for the end of a drain."""
-        if self._transport is not None and not self._outstanding and not self._reader.partial:
+        if self._transport is None or self._outstanding or self._reader.partial:
+            return
+        if self._requests_seen or _clock() - self._idle_since_s > FIRST_REQUEST_S:
             self._transport.close()
 
     def check_time(self, now_s: float) -> None:

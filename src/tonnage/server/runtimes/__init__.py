@@ -12,6 +12,7 @@ from tonnage.server.runtimes.base import Runtime
 RUNTIMES: Final[dict[str, str]] = {
     "onnx": "tonnage.server.runtimes.onnx",
     "python": "tonnage.server.runtimes.python",
+    "torch": "tonnage.server.runtimes.torch",
 }
 """Format to the module whose ``load`` makes a ``Runtime``; imported only when it is used."""
 
