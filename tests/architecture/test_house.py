@@ -28,7 +28,7 @@ def test_every_room_is_in_the_architecture():
 
 def test_files_are_short():
     """No file is over 400 lines, but for the ones that are to be split."""
-    debts = {"server/http/app.py": 440, "profile/parts.py": 460}
+    debts = {"profile/parts.py": 460}
     for file in FILES:
         name = str(file.relative_to(SOURCE))
         assert len(file.read_text().splitlines()) <= debts.get(name, 400), name
@@ -55,7 +55,9 @@ def test_every_command_is_documented():
 def test_every_metric_is_documented():
     """The page of metrics and its reference name the same metrics."""
     page, _ = exposition.expose(Block.create(1).slots, model="m", now_s=1.0, window_s=30.0, accept="")
-    exposed = set(re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)", page.decode(), re.MULTILINE))
+    exposed = set(
+        re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram|summary)", page.decode(), re.MULTILINE)
+    )
     text = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     named = set(re.findall(r"`((?:tonnage|inference)_[a-z0-9_]+)`", text))
     assert {name for name in exposed if not name.endswith("_created")} - named == set()

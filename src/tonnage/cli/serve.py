@@ -1,10 +1,14 @@
-"""``tonnage serve``: the model server, from a document or a bare model, in place of this process."""
+"""``tonnage serve``: the model server, from a document or a bare model.
+
+A bare model needs nothing that the server does not, so this process becomes its server at once. What
+reads a document is large, and has no place in a server: there the process is replaced.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -56,7 +60,11 @@ def serve(source: str, host: str, print_config: bool, **options: Any) -> None:
     if print_config:
         click.echo(msgspec.json.format(msgspec.json.encode(config), indent=2).decode())
         return
-    become_server(config)
+    if read.service is not None:
+        become_server(config)
+    from tonnage.server.launch import run_server
+
+    sys.exit(run_server(config))
 
 
 def with_options(config: ServerConfig, **options: Any) -> ServerConfig:
@@ -111,7 +119,7 @@ def _durations(options: dict[str, Any]) -> dict[str, float]:
     return seconds
 
 
-def become_server(config: ServerConfig) -> None:
+def become_server(config: ServerConfig) -> NoReturn:
     """Replace this process by the server: what reading documents needed takes no memory there."""
     fd = os.memfd_create("tonnage-config")
     os.write(fd, msgspec.json.encode(config))

@@ -10,7 +10,7 @@ from typing import Final
 INFERENCE_LATENCY_P99: Final = "inference_latency_p99"
 """p99 over the sliding window [seconds]; the HPA's Pods metric of the founding text."""
 LATENCY_WINDOW_SECONDS: Final = "tonnage_latency_window_seconds"
-"""p50, p95 and p99 over the sliding window, by label ``quantile`` [seconds]."""
+"""A summary: p50, p95 and p99 of the sliding window by ``quantile``; sum and count of all time [seconds]."""
 
 REQUESTS_TOTAL: Final = "tonnage_requests_total"
 REQUEST_SECONDS: Final = "tonnage_request_duration_seconds"

@@ -1,18 +1,21 @@
-"""What the user names on the command line, a document or a bare model, as settings of a server."""
+"""What the user names on the command line, a document or a bare model, as settings of a server.
+
+A bare model is served sooner for it that what reads documents is imported only for one.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tonnage.contract import endpoints
 from tonnage.contract.server_config import ListenConfig, ModelConfig, ServerConfig
 from tonnage.errors import Problem, SpecError
-from tonnage.spec.load import load_model_service, load_warmup_inputs, parse_model_service, resolve_reference
-from tonnage.spec.model import MODULE_CLASS_PATTERN
-from tonnage.spec.server_settings import server_settings
-from tonnage.spec.service import ModelService
+
+if TYPE_CHECKING:
+    from tonnage.spec.service import ModelService
 
 DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
 FORMATS = {".onnx": "onnx", ".pt2": "torch", ".pt": "torch", ".pth": "torch"}
@@ -43,12 +46,16 @@ def read_source(named: str, *, host: str, stdin: str | None = None) -> Source:
         SpecError: There is no such file, it is of no known kind, or the document is wrong.
     """
     if named == "-":
+        from tonnage.spec.load import parse_model_service
+
         service = parse_model_service(stdin or "", source="<stdin>")
         return _from_document(service, Path.cwd(), host)
     path = Path(named)
     if path.suffix.lower() in DOCUMENTS:
+        from tonnage.spec.load import load_model_service
+
         return _from_document(load_model_service(path), path.parent, host)
-    if re.fullmatch(MODULE_CLASS_PATTERN, named):
+    if _names_class(named):
         name = re.sub(r"[^a-z0-9]+", "-", named.partition(":")[2].lower()).strip("-")
         model = ModelConfig(name=name, format="python", path=named, python_path=(str(Path.cwd()),))
         return Source(_bare(model, host), None)
@@ -68,7 +75,16 @@ def read_source(named: str, *, host: str, stdin: str | None = None) -> Source:
     return Source(_bare(ModelConfig(name=path.stem, format=form, path=str(path.resolve())), host), None)
 
 
+def _names_class(named: str) -> bool:
+    """Whether it is ``module:Class``."""
+    module, colon, class_name = named.partition(":")
+    return bool(colon) and class_name.isidentifier() and all(map(str.isidentifier, module.split(".")))
+
+
 def _from_document(service: ModelService, base: Path, host: str) -> Source:
+    from tonnage.spec.load import load_warmup_inputs, resolve_reference
+    from tonnage.spec.server_settings import server_settings
+
     model = service.spec.model
     path = model.path
     if model.format != "python":

@@ -32,6 +32,8 @@ from tonnage.server.metrics.recorder import Recorder
 from tonnage.server.state import ServerState
 
 WATCH_PERIOD_S = 0.1
+STARTING_PERIOD_S = 0.01
+"""How often the workers are looked at until one is ready: it waits for the supervisor to leave the port."""
 BACKOFF_S_FIRST = 0.1
 BACKOFF_S_MAX = 30.0
 HEALTHY_S = 60.0
@@ -181,7 +183,7 @@ class Supervisor:
             for member in self._members:
                 self._kill_if_hung(member, now_s)
             self._recorder.fold(now_s)
-            await asyncio.sleep(WATCH_PERIOD_S)
+            await asyncio.sleep(WATCH_PERIOD_S if ready else STARTING_PERIOD_S)
 
     def _kill_if_hung(self, member: _Member, now_s: float) -> None:
         slot = self._block.slots[member.index]

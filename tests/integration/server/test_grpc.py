@@ -74,6 +74,95 @@ def test_errors_have_status_and_message(client):
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda one: one.inputs[0].contents.int_contents.append(1),
+            'input "x": FP32 must be in fp32_contents, got int_contents',
+        ),
+        (
+            lambda one: one.raw_input_contents.append(b"\0" * 16),
+            'input "x": must have contents or raw_input_contents, got both',
+        ),
+        (
+            lambda one: one.raw_input_contents.extend([b"\0" * 16] * 2),
+            "raw_input_contents: must be one for each of 1 inputs, got 2",
+        ),
+        (
+            lambda one: one.inputs[0].shape.__setitem__(0, -1),
+            'input "x": shape must be [-1,4], got [-1,4]',
+        ),
+        (
+            lambda one: one.parameters["timeout"].__setattr__("string_param", "1"),
+            "parameters: timeout must be whole microseconds >= 0, got '1'",
+        ),
+        (
+            lambda one: one.outputs.add(name="y").parameters["classification"].__setattr__("int64_param", 1),
+            'output "y": parameter "classification" is not supported here',
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(client, change, message):
+    """INVALID_ARGUMENT with the tensor's name and what was expected."""
+    wrong = infer([[1, 2, 3, 4]], raw=False)
+    change(wrong)
+    with pytest.raises(grpc.RpcError) as caught:
+        client.call("ModelInfer", wrong)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == message
+
+
+def test_a_timeout_parameter_is_obeyed(client):
+    """A request whose parameter leaves it a microsecond is refused as over HTTP: RESOURCE_EXHAUSTED."""
+    hurried = infer([[1, 2, 3, 4]], raw=True)
+    hurried.parameters["timeout"].int64_param = 1
+    with pytest.raises(grpc.RpcError) as caught:
+        client.call("ModelInfer", hurried)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_requests_are_read(client, compression):
+    """Messages compressed by gRPC itself are answered like others."""
+    answer = client.call("ModelInfer", infer([[0, 0, 0, 1]], raw=False), compression=compression)
+    assert list(answer.outputs[0].contents.fp32_contents) == [6, 7]
+
+
+def test_who_cancels_is_not_an_overload(serve, python_model):
+    """A call that its client cancels counts as 499."""
+    server = serve(
+        python_model("Steered"), execution="thread", batching={"size_max": 1},
+        grpc={"host": "127.0.0.1", "port": 0}, limits={"compute_s_max": 60.0},
+    )  # fmt: skip
+    client = Client(server)
+
+    def ask(x: float):
+        message = MESSAGES["ModelInferRequest"](model_name="m")
+        message.inputs.add(name="x", datatype="FP32", shape=[1, 1]).contents.fp32_contents.append(x)
+        return message
+
+    rpc = client.channel.unary_unary(
+        f"/{SERVICE}/ModelInfer",
+        request_serializer=lambda one: one.SerializeToString(),
+        response_deserializer=MESSAGES["ModelInferResponse"].FromString,
+    )
+    stuck = rpc.future(ask(99), timeout=60)  # the model is busy with it for ever
+    while server.metric("tonnage_requests_in_flight") < 1:
+        pass
+    waiting = rpc.future(ask(1), timeout=60)
+    while server.metric("tonnage_requests_in_flight") < 2:
+        pass
+    waiting.cancel()
+    while server.metric("tonnage_requests_in_flight") > 1:
+        pass
+    page = server.ask("/metrics")[1].decode()
+    assert 'protocol="grpc",code="499"} 1' in page
+    assert 'protocol="grpc",code="503"' not in page
+    stuck.cancel()
+    client.channel.close()
+
+
 def test_a_stream_answers_in_order(client):
     """ModelStreamInfer gives one answer per request, errors among them."""
     rpc = client.channel.stream_stream(

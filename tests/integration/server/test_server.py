@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
 import socket
+import struct
 import threading
 
 import numpy as np
@@ -221,19 +223,82 @@ class TestSockets:
         data = b"POST /v2/models/tiny/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\n"
         assert raw(server.port, data).startswith(b"HTTP/1.1 413")
 
-    def test_health_is_answered_beyond_the_connection_limit(self, serve, tiny):
-        """With too many connections inference is refused and probes still pass."""
+    def test_probes_are_answered_beyond_the_connection_limit(self, serve, tiny):
+        """With all connections busy inference is refused, and health and metrics are answered."""
         server = serve({"name": "tiny", "format": "onnx", "path": str(tiny)}, limits={"connections_max": 2})
         held = []
         for _ in range(2):
-            sock = socket.create_connection(("127.0.0.1", server.port))
+            sock = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            sock.sendall(request("/livez", close=False) + b"GET /health HTTP/1.1\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+            held.append(sock)
+        for path in ("/health", "/livez", "/metrics", "/v2/health/ready"):
+            assert raw(server.port, request(path, close=False)).startswith(b"HTTP/1.1 200")
+        body = b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[0,0,0,0]}]}'
+        assert raw(server.port, request("/v2/models/tiny/infer", body)).startswith(b"HTTP/1.1 503")
+        for sock in held:  # those that had a place have it still
+            sock.sendall(b"host: x\r\n\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+            sock.close()
+
+    def test_an_idle_connection_makes_room(self, serve, tiny):
+        """At the limit a new client gets the place of the one that has been silent for longest."""
+        server = serve({"name": "tiny", "format": "onnx", "path": str(tiny)}, limits={"connections_max": 2})
+        held = []
+        for _ in range(2):
+            sock = socket.create_connection(("127.0.0.1", server.port), timeout=30)
             sock.sendall(request("/livez", close=False))
             assert sock.recv(1000).startswith(b"HTTP/1.1 200")
             held.append(sock)
-        assert raw(server.port, request("/health")).startswith(b"HTTP/1.1 200")
+        held[1].sendall(b"GET ")  # it is not silent
         body = b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[0,0,0,0]}]}'
-        assert raw(server.port, request("/v2/models/tiny/infer", body)).startswith(b"HTTP/1.1 503")
+        answer = b"HTTP/1.1 503"
+        while answer.startswith(b"HTTP/1.1 503"):  # until the other has been for long enough
+            answer = raw(server.port, request("/v2/models/tiny/infer", body))
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert held[0].recv(1000) == b""
+        held[1].sendall(b"/livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert held[1].recv(1000).startswith(b"HTTP/1.1 200")
         [sock.close() for sock in held]
+
+    def test_who_leaves_is_not_an_overload(self, serve, python_model):
+        """Requests whose client has gone while they waited count as 499."""
+        server = serve(python_model("Steered"), execution="thread", batching={"size_max": 1})
+        data = b"".join(request("/v2/models/m/infer", steered(x), close=False) for x in (99, 1, 1))
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(data)
+            while server.metric("tonnage_requests_in_flight") < 3:  # the model stays away on the first
+                pass
+            # closing with a reset: a mere end of sending is answered still
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while server.metric("tonnage_requests_in_flight") > 1:
+            pass
+        page = server.ask("/metrics")[1].decode()
+        counts = dict(re.findall(r'tonnage_requests_total\{.*protocol="http",code="(\d+)"\} (\d+)', page))
+        assert counts == {"200": "0", "499": "2"}
+
+    def test_a_client_of_http_1_0_is_told_that_it_may_stay(self, serve, tiny):
+        """HTTP/1.0 with keep-alive is answered so, on inference and health; without it the connection ends."""
+        server = serve({"name": "tiny", "format": "onnx", "path": str(tiny)})
+        body = b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[0,0,0,0]}]}'
+        infer = b"POST /v2/models/tiny/infer HTTP/1.0\r\n%bcontent-length: %d\r\n\r\n%b"
+        keep = b"connection: keep-alive\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sock:
+            for data in (infer % (keep, len(body), body), b"GET /health HTTP/1.0\r\n" + keep + b"\r\n"):
+                sock.sendall(data)
+                answer = sock.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 200")
+                assert b"\r\nconnection: keep-alive\r\n" in answer
+        assert b"\r\nconnection: close\r\n" in raw(server.port, infer % (b"", len(body), body))
+
+    def test_a_flood_of_scrapes_lets_others_through(self, serve, tiny):
+        """While one client has thousands of scrapes under way in one piece, others are answered."""
+        server = serve({"name": "tiny", "format": "onnx", "path": str(tiny)})
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as flood:
+            flood.sendall(request("/metrics", close=False) * 3000)
+            assert flood.recv(1000).startswith(b"HTTP/1.1 200")
+            assert server.infer("tiny", [[0, 0, 0, 1]])[0] == 200  # without all the answers being read
+            assert server.metric("tonnage_connections") == 2
 
     def test_continue_is_sent_before_the_body(self, serve, tiny):
         """A client that expects 100 Continue gets it and then its answer."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 from tonnage.contract.server_config import LimitsConfig
 from tonnage.server.http.connection import LINGER_S, Connection
+from tonnage.server.http.crowd import Crowd
 from tonnage.server.http.head import Head, HeadTable, HttpError
 
 GET = b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n"
+GET_NOW = b"GET /now HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Wire:
@@ -57,6 +60,7 @@ class Service:
         self.connections: set[Connection] = set()
         self.heads = HeadTable()
         self.limits = LimitsConfig(**limits)
+        self.crowd = Crowd(self.limits.connections_max)
         self.asked: list[Exchange] = []
         self.refused: list[int] = []
         self.wire = Wire()
@@ -148,16 +152,128 @@ def test_a_client_that_does_not_read_is_not_read_from():
 
 
 def test_pipelining_is_bounded():
-    """Beyond pipelined_max reading stops, also when writing resumes, until enough are answered."""
-    service = Service(pipelined_max=2)
-    service.connection.data_received(b"".join(GET % n for n in range(4)))
-    assert not service.wire.reading
-    service.connection.pause_writing()
-    service.connection.resume_writing()
-    assert not service.wire.reading
-    for exchange in service.asked[:2]:
-        service.connection.finish(exchange, b"-")
-    assert service.wire.reading
+    """Beyond pipelined_max nothing is begun and reading stops, until enough are answered."""
+
+    async def scenario() -> None:
+        service = Service(pipelined_max=2)
+        service.connection.data_received(b"".join(GET % n for n in range(5)))
+        assert not service.wire.reading
+        assert len(service.asked) == 2
+        await asyncio.sleep(0)
+        assert len(service.asked) == 3
+        service.connection.pause_writing()
+        service.connection.resume_writing()
+        await asyncio.sleep(0)
+        assert not service.wire.reading
+        assert len(service.asked) == 3
+        for n in range(5):
+            service.connection.finish(service.asked[n], b"%d" % n)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert service.wire.sent == [b"0", b"1", b"2", b"3", b"4"]
+        assert service.wire.reading
+
+    asyncio.run(scenario())
+
+
+def test_a_flood_in_one_receive_lets_others_have_their_turn():
+    """Thousands of requests that are answered at once are begun a few a turn of the loop."""
+
+    async def scenario() -> None:
+        service = Service(pipelined_max=16)
+        service.connection.data_received(GET_NOW * 1000)
+        turns, seen = 0, 0
+        while len(service.wire.sent) < 1000:
+            assert len(service.wire.sent) - seen <= 16
+            seen = len(service.wire.sent)
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 50
+        assert service.wire.reading
+
+    asyncio.run(scenario())
+
+
+def test_a_flood_whose_answers_are_not_read_waits():
+    """Nothing more is begun while the client leaves its answers unread, and all of it after that."""
+
+    async def scenario() -> None:
+        service = Service(pipelined_max=4)
+        service.connection.data_received(GET_NOW * 50 + b"GET /now HT")
+        service.connection.pause_writing()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(service.wire.sent) == 4
+        assert service.connection.idle_since_s() is None
+        service.connection.close_if_idle()
+        assert not service.wire.closed
+        service.connection.resume_writing()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(service.wire.sent) == 50
+        service.connection.data_received(b"TP/1.1\r\nhost: x\r\n\r\n")
+        assert len(service.wire.sent) == 51
+
+    asyncio.run(scenario())
+
+
+def test_a_flood_that_began_with_part_of_a_request_is_not_late():
+    """The time of a request that came in two pieces ends with it, also when many more came with its end."""
+
+    async def scenario() -> None:
+        service = Service(pipelined_max=4, read_s_max=5.0)
+        service.connection.data_received(b"GET /now HT")
+        service.connection.data_received(b"TP/1.1\r\nhost: x\r\n\r\n" + GET_NOW * 50)
+        while len(service.wire.sent) < 51:
+            await asyncio.sleep(0)
+        service.connection.check_time(time.monotonic() + 10)
+        assert service.refused == []
+
+    asyncio.run(scenario())
+
+
+def test_a_flood_ends_with_its_client():
+    """When the client has gone, what it asked and nobody began is forgotten."""
+
+    async def scenario() -> None:
+        service = Service(pipelined_max=4)
+        service.connection.data_received(GET_NOW * 50)
+        service.connection.connection_lost(None)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(service.asked) == 4
+
+    asyncio.run(scenario())
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EXPECT = b"POST /2 HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n"
+
+
+def test_the_body_is_asked_for_behind_the_answers_before_it():
+    """100 Continue for a request behind unanswered ones is sent right after their answers."""
+    service = Service(read_s_max=5.0)
+    connection, wire = service.connection, service.wire
+    connection.data_received(GET % 0 + GET % 1 + EXPECT)
+    connection.finish(service.asked[1], b"one")
+    connection.check_time(time.monotonic() + 60)  # the client waits for us, and is not late
+    assert wire.sent == []
+    connection.finish(service.asked[0], b"zero")
+    assert wire.sent == [b"zero", b"one", CONTINUE]
+    connection.check_time(time.monotonic() + 4)
+    connection.data_received(b"body")
+    connection.finish(service.asked[2], b"two")
+    assert wire.sent[3:] == [b"two"]
+    assert service.refused == []
+
+
+def test_a_body_that_comes_unasked_is_not_asked_for():
+    """A client that does not wait for 100 Continue gets none."""
+    service = Service()
+    service.connection.data_received(GET % 1 + EXPECT)
+    service.connection.data_received(b"bo")
+    service.connection.finish(service.asked[0], b"one")
+    assert service.wire.sent == [b"one"]
 
 
 def test_a_lost_client_abandons_its_requests():
@@ -172,13 +288,13 @@ def test_a_lost_client_abandons_its_requests():
 
 
 def test_close_ends_behind_its_answer():
-    """Requests behind one that said close are not answered."""
+    """Requests behind one that said close are neither begun nor answered (RFC 9112, 9.6)."""
     service = Service()
     service.connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" + GET % 2)
     service.connection.finish(service.asked[0], b"last")
     assert service.wire.sent == [b"last"]
-    assert service.wire.closed
-    assert service.asked[1].abandoned
+    assert service.wire.ended
+    assert len(service.asked) == 1
 
 
 def test_nonsense_behind_the_last_request_is_dropped():

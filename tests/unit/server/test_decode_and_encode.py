@@ -6,8 +6,10 @@ import gzip
 import json
 import math
 import struct
+from unittest.mock import Mock
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from tonnage.server.oip.datatypes import DATATYPES, PACK_ELEMENTS_MAX
 from tonnage.server.oip.decode import InferRequest, RequestDecoder
 from tonnage.server.oip.encode import BatchAnswers, answer_start
 from tonnage.server.oip.errors import Fault, InferenceError
+from tonnage.server.oip.parameters import timeout_s
 from tonnage.server.oip.tensors import Signature, TensorSpec, WantedOutput
 
 FIXED = Signature("t", (TensorSpec("x", "FP32", (-1, 3)),), (TensorSpec("y", "FP32", (-1, 2)),), True)
@@ -313,16 +316,112 @@ class TestAnswers:
 
 def test_decompression_is_bounded():
     """A small body that swells beyond the limit is refused with 413; a cut or false one with 400."""
-    from tonnage.server.http.app import _decompress
+    from tonnage.server.http.special import decompressed
 
     packed = gzip.compress(b"a" * 1000)
-    assert _decompress(b"gzip", packed, 1000) == b"a" * 1000
+    assert decompressed({b"content-encoding": b"GZIP"}, packed, 1000) == b"a" * 1000
     for coding, data, limit, status in (
         (b"gzip", packed, 999, 413),
         (b"gzip", packed[:-1], 1000, 400),
+        (b"gzip", packed + b"more", 1000, 400),
         (b"gzip", b"nonsense", 1000, 400),
         (b"br", packed, 1000, 415),
     ):
         with pytest.raises(InferenceError) as caught:
-            _decompress(coding, data, limit)
+            decompressed({b"content-encoding": coding}, data, limit)
         assert caught.value.fault.http_status == status
+
+
+JSON_ONCE = {
+    "BYTES": ["a", "b"],
+    "BOOL": [True, False],
+    "BF16": [1.0, 2.0],
+    "FP32": [1.0, 2.0],
+}
+
+
+@pytest.mark.parametrize(("datatype", "data"), JSON_ONCE.items())
+def test_a_body_is_parsed_once(datatype, data, monkeypatch):
+    """Whatever the datatype, a flat JSON request is parsed once, and tensors beyond the packers' size too."""
+    for count in (2, 2 * PACK_ELEMENTS_MAX):
+        spec = TensorSpec("x", datatype, (-1, count))
+        decoder = RequestDecoder(Signature("test", (spec,), (), True), size_max=4)
+        typed = Mock(wraps=decoder._decode_typed)
+        monkeypatch.setattr(decoder, "_decode_typed", typed)
+        monkeypatch.setattr(decoder, "_decode_any", None)
+        tensor = {"name": "x", "shape": [1, count], "datatype": datatype, "data": data * (count // 2)}
+        for calls in (1, 2):  # of a shape that is new, and of one seen before
+            assert decoder.decode_json(orjson.dumps({"inputs": [tensor]})).items == 1
+            assert typed.call_count == calls
+
+
+def test_nested_data_is_parsed_in_the_general_form_once():
+    """Nested data costs one attempt in the usual form and one in the general one."""
+    spec = TensorSpec("x", "FP32", (-1, 2))
+    decoder = RequestDecoder(Signature("test", (spec,), (), True), size_max=4)
+    calls = []
+    typed, general = decoder._decode_typed, decoder._decode_any
+    decoder._decode_typed = lambda body: calls.append("typed") or typed(body)
+    decoder._decode_any = lambda body: calls.append("general") or general(body)
+    decoder.decode_json(b'{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,4]]}]}')
+    assert calls == ["typed", "general"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"parameters": {"binary_data_output": "yes"}},
+            "parameters: binary_data_output must be true or false",
+        ),
+        (
+            {"outputs": [{"name": "y", "parameters": {"binary_data": "false"}}]},
+            'output "y": binary_data must be',
+        ),
+        ({"outputs": [{"name": "y", "parameters": {"binary_data": 1}}]}, 'output "y": binary_data must be'),
+        (
+            {"outputs": [{"name": "y", "parameters": {"classification": 3}}]},
+            '"classification" is not supported',
+        ),
+    ],
+)
+def test_parameters_that_are_obeyed_are_checked(more, message):
+    """A flag that is no truth value is refused, and never read as one."""
+    decoder = RequestDecoder(
+        Signature("test", (TensorSpec("x", "FP32", (-1, 1)),), (TensorSpec("y", "FP32", (-1, 1)),), True),
+        size_max=4,
+    )
+    one = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}
+    for decode in (decoder.decode, decoder.decode_json):
+        with pytest.raises(InferenceError, match=message):
+            decode(orjson.dumps({"inputs": [one], **more}))
+
+
+def test_binary_truth_values_are_0_or_1():
+    """Bytes that are no truth value are refused: numpy would reckon wrongly with them."""
+    spec = TensorSpec("x", "BOOL", (-1, 3))
+    decoder = RequestDecoder(Signature("test", (spec,), (), True), size_max=4)
+    head = orjson.dumps(
+        {
+            "inputs": [
+                {"name": "x", "shape": [1, 3], "datatype": "BOOL", "parameters": {"binary_data_size": 3}}
+            ]
+        }
+    )
+    assert bytes(decoder.decode(head + b"\0\1\1", len(head)).tensors[0].data) == b"\0\1\1"
+    with pytest.raises(InferenceError, match="must be bytes of 0 or 1"):
+        decoder.decode(head + b"\0\2\1", len(head))
+
+
+@pytest.mark.parametrize("value", [None, 0, 7, 2**70])
+def test_a_timeout_is_microseconds(value):
+    """A timeout is read in seconds; none, 0 and what is beyond every clock are no timeout."""
+    given_s = timeout_s({} if value is None else {"timeout": value})
+    assert given_s == (7e-6 if value == 7 else math.inf)
+
+
+@pytest.mark.parametrize("value", ["1", -1, 1.5, True, None])
+def test_a_false_timeout_is_refused(value):
+    """A timeout that is no whole number of microseconds is refused instead of ignored."""
+    with pytest.raises(InferenceError, match="timeout must be whole microseconds"):
+        timeout_s({"timeout": value})

@@ -195,6 +195,38 @@ class TestHeads:
         with pytest.raises(HttpError, match=r"must end with HTTP/1\.0 or HTTP/1\.1"):
             parse_head(b"GET / RTSP/1.0\r\n\r\n")
 
+    @pytest.mark.parametrize(
+        ("line", "status"),
+        [
+            (b"FOO / HTTP/1.1", 501),
+            (b"get / HTTP/1.1", 501),
+            (b" GET / HTTP/1.1", 400),
+            (b"\nGET / HTTP/1.1", 400),
+            (b"G(T / HTTP/1.1", 400),
+            (b"GET  / HTTP/1.1", 400),
+            (b"GET /  HTTP/1.1", 400),
+            (b"GET\t/ HTTP/1.1", 400),
+            (b"GET / HTTP/1.1 ", 400),
+            (b"GET /a b HTTP/1.1", 400),
+        ],
+    )
+    def test_request_lines_have_one_form(self, line, status):
+        """A method that is none of HTTP's is 501; other spaces, tabs and line ends than the form's are 400."""
+        with pytest.raises(HttpError) as caught:
+            parse_head(line + b"\r\nhost: x\r\n\r\n")
+        assert caught.value.status == status
+
+    @pytest.mark.parametrize("host", [b"", b"x", b"a.b:80", b"[::1]:8080", b"a_b"])
+    def test_a_host_is_a_host(self, host):
+        """Names, addresses and ports are read, also an empty host."""
+        assert parse_head(b"GET / HTTP/1.1\r\nhost: " + host + b"\r\n\r\n").headers[b"host"] == host
+
+    @pytest.mark.parametrize("host", [b"a b", b"a/b", b"u@h", b"a\tb", b"\xff", b"a?b", b'"a"'])
+    def test_a_false_host_is_refused(self, host):
+        """What cannot be a host, by which proxies may route elsewhere, is refused (RFC 9112, 3.2)."""
+        with pytest.raises(HttpError, match="header host: must be a host"):
+            parse_head(b"GET / HTTP/1.1\r\nhost: " + host + b"\r\n\r\n")
+
     def test_http_1_0_is_never_told_to_continue(self):
         """An expectation of an HTTP/1.0 client is ignored (RFC 9110, 10.1.1)."""
         head = parse_head(b"POST / HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n")

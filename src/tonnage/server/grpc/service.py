@@ -22,6 +22,7 @@ from tonnage.server.metrics.recorder import Recorder
 from tonnage.server.oip.decode import GivenTensor, RequestDecoder
 from tonnage.server.oip.encode import BatchAnswers
 from tonnage.server.oip.errors import Fault, InferenceError, bad_request
+from tonnage.server.oip.parameters import timeout_s
 from tonnage.server.oip.tensors import Signature, TensorSpec
 from tonnage.server.state import ServerState
 
@@ -54,16 +55,22 @@ class GrpcCall(Call):
     server: GrpcServer
 
     def answer(self, answers: BatchAnswers, at: int) -> None:
-        """Give the outputs in the form that the inputs had."""
-        data = _render(self, answers, at)
-        if not self.future.done():
-            self.future.set_result(data)
+        """Give the outputs in the form that the inputs had.
+
+        Raises:
+            InferenceError: An output asked for is not there, or the client has gone.
+        """
+        if self.future.cancelled():
+            raise InferenceError(Fault.ABANDONED, "client: has gone")
+        self.future.set_result(_render(self, answers, at))
 
     def fail(self, error: InferenceError) -> None:
-        """Give an error instead."""
+        """Give an error instead; to nobody when the client has gone, whatever the error."""
+        if self.future.cancelled():
+            self.server.recorder.count(_GRPC, Fault.ABANDONED.http_status)
+            return
         self.server.recorder.count(_GRPC, error.fault.http_status)
-        if not self.future.done():
-            self.future.set_exception(error)
+        self.future.set_exception(error)
 
 
 class GrpcServer:
@@ -258,6 +265,7 @@ class GrpcServer:
                 outputs=[(one.name, _parameters(one.parameters)) for one in message.outputs],
                 parameters=_parameters(message.parameters) or None,
             )
+            call.deadline_s = min(call.deadline_s, now_s + timeout_s(call.request.parameters))
         except InferenceError as error:
             self.recorder.count(_GRPC, error.fault.http_status)
             raise
@@ -315,6 +323,9 @@ def _given(message: Any) -> list[GivenTensor]:
             if field is None and tensor.datatype in ("FP16", "BF16"):
                 raise bad_request(f"{where}: {tensor.datatype} must be sent as raw_input_contents")
             data = list(getattr(tensor.contents, field)) if field is not None else []
+            others = [one.name for one, _ in tensor.contents.ListFields() if one.name != field]
+            if others and field is not None:
+                raise bad_request(f"{where}: {tensor.datatype} must be in {field}, got {others[0]}")
         tensors.append(GivenTensor(tensor.name, tensor.datatype, tuple(tensor.shape), data))
     return tensors
 

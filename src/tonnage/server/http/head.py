@@ -43,7 +43,8 @@ class Head:
         content_length: Length of the body; 0 for none, -1 for chunked.
         keep_alive: Whether the connection may be used again.
         expect_continue: Whether the client waits for ``100 Continue``.
-        plain: Whether no header asks for anything special of an inference (see ``SPECIAL``).
+        old: Whether it is of an HTTP/1.0 client, who keeps a connection only when told so.
+        plain: Whether nothing in it asks for anything special of an inference (see ``SPECIAL``).
         infer: Whether it is a POST to a path of ``HeadTable.infer_paths``.
     """
 
@@ -54,6 +55,7 @@ class Head:
     content_length: int
     keep_alive: bool
     expect_continue: bool
+    old: bool
     plain: bool
     infer: bool
 
@@ -69,6 +71,10 @@ SPECIAL = frozenset(
     }
 )
 """Headers that change how an inference request is read or answered."""
+
+_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_HOST = _TOKEN - frozenset(b"#^`|") | frozenset(b"()[]:;=,")
+"""Bytes of a method, and of a host with its port (RFC 9110, 5.6.2; RFC 3986, 3.2.2)."""
 
 _SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
@@ -109,6 +115,10 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
         pass  # an upgrade is the client's wish; answering in HTTP/1.1 declines it
+    except httptools.HttpParserInvalidMethodError as error:
+        method, space, _ = data.partition(b" ")
+        known_form = space and method and _TOKEN.issuperset(method)
+        raise HttpError(501 if known_form else 400, f"method: must be one of HTTP's, got {error}") from None
     except httptools.HttpParserError as error:
         raise HttpError(400, f"request head: must be valid HTTP/1.1, got {error}") from None
     if not collector.complete:
@@ -116,14 +126,19 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
     version = parser.get_http_version()
     if version not in ("1.0", "1.1"):
         raise HttpError(505, f"request line: must be HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
-    if b" HTTP/" not in data[: data.find(b"\r\n")]:  # llhttp takes RTSP and ICE too
+    line = data[: data.find(b"\r\n")]
+    if b" HTTP/" not in line:  # llhttp takes RTSP and ICE too
         raise HttpError(400, "request line: must end with HTTP/1.0 or HTTP/1.1")
+    if line.count(b" ") != 2 or line[0] not in _TOKEN:  # llhttp takes more spaces, and a line end before
+        raise HttpError(400, "request line: must be a method, a target and a version, with one space between")
     method = parser.get_method()
     if method == b"CONNECT":
         raise HttpError(405, "method: CONNECT is for proxies")
     headers = _join_headers(collector.headers)
     if version == "1.1" and b"host" not in headers:
         raise HttpError(400, "header host: must be given in HTTP/1.1")
+    if not _HOST.issuperset(headers.get(b"host", b"")):  # RFC 9112, 3.2
+        raise HttpError(400, f"header host: must be a host and a port, got {headers[b'host'][:40]!r}")
     path, query = _split_target(collector.url)
     expect = headers.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
@@ -136,7 +151,8 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
         content_length=_body_length(headers, version),
         keep_alive=_keep_alive(headers, version),
         expect_continue=expect is not None and version == "1.1",  # RFC 9110, 10.1.1
-        plain=SPECIAL.isdisjoint(headers),
+        old=version == "1.0",
+        plain=version == "1.1" and SPECIAL.isdisjoint(headers),
         infer=method == b"POST" and path.rstrip(b"/") in infer_paths,
     )
 

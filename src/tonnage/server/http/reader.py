@@ -138,6 +138,7 @@ class RequestReader:
         assert self._head is not None
         missing = self._head.content_length - self._body_bytes
         piece = data[at : at + missing]
+        self.wants_continue = False  # it has not waited
         self._body.append(piece)
         self._body_bytes += len(piece)
         if len(piece) == missing:
@@ -146,6 +147,7 @@ class RequestReader:
 
     def _on_chunk_line(self, data: bytes, at: int, requests: list[tuple[Head, bytes]]) -> int:
         """A chunk's size, or a line of the trailer (RFC 9112, 7.1)."""
+        self.wants_continue = False  # it has not waited
         limit = CHUNK_LINE_BYTES_MAX if self._state is _State.CHUNK_SIZE else self._left
         end = data.find(b"\r\n", at, at + limit)
         if end < 0:

@@ -44,3 +44,27 @@ def response(
     if not head_only:
         parts.append(body)
     return b"".join(parts)
+
+
+_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+
+
+def http_date(at: tuple[int, int, int, int, int, int, int, int, int]) -> bytes:
+    """A time as the header ``date`` writes it, in English whatever the process' language.
+
+    Args:
+        at: In UTC, as ``time.gmtime`` gives it.
+
+    Source: RFC 9110, 5.6.7, IMF-fixdate.
+    """
+    year, month, day, hour, minute, second, weekday = at[:7]
+    return b"%b, %02d %b %04d %02d:%02d:%02d GMT" % (
+        _DAYS[weekday],
+        day,
+        _MONTHS[month - 1],
+        year,
+        hour,
+        minute,
+        second,
+    )

@@ -9,7 +9,6 @@ Source: Open Inference Protocol v2, "Inference Request JSON Object"; binary tens
 
 from __future__ import annotations
 
-import difflib
 import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from tonnage.server.oip.datatypes import PACK_ELEMENTS_MAX, TensorData, pack_json, split_bytes
+from tonnage.server.oip.binary import binary_data, binary_size
+from tonnage.server.oip.datatypes import PACK_ELEMENTS_MAX, TensorData, pack_json
 from tonnage.server.oip.errors import InferenceError, bad_request
+from tonnage.server.oip.parameters import flag
 from tonnage.server.oip.tensors import (
     Signature,
     Tensor,
@@ -162,8 +163,10 @@ class RequestDecoder:
                     f"{len(body)}, got {json_length}"
                 )
             request, binary = self._parse(body[:json_length]), memoryview(body)[json_length:]
-        inputs = request.inputs
-        tensors, items, group = self._inputs(inputs, binary)
+        return self._checked(request, binary)
+
+    def _checked(self, request: _Request[Any], binary: memoryview) -> InferRequest:
+        tensors, items, group = self._inputs(request.inputs, binary)
         return self._finish(request, tensors, items, group)
 
     def decode_json(self, body: bytes) -> InferRequest:
@@ -174,6 +177,9 @@ class RequestDecoder:
         """
         try:
             request = self._decode_typed(body)
+        except _NOT_JSON:
+            request = self._parse_any(body)
+        try:
             (given,) = request.inputs
             shape = self._single_shapes[given.shape]
             if (
@@ -188,9 +194,9 @@ class RequestDecoder:
                 return InferRequest(
                     request.id, [Tensor(given.shape, packed)], shape.items, shape.tail, None, False, None
                 )
-        except (KeyError, ValueError, TypeError, struct.error, OverflowError, RecursionError):
+        except (KeyError, ValueError, TypeError, struct.error, OverflowError):
             pass  # unusual or wrong; the long way tells which
-        return self.decode(body)
+        return self._checked(request, memoryview(b""))
 
     def decode_tensors(
         self,
@@ -219,14 +225,17 @@ class RequestDecoder:
     def _parse(self, body: bytes) -> _Request[Any]:
         try:
             return self._decode_typed(body)
-        except msgspec.ValidationError:
-            pass  # the general form tells an unusual request from a wrong one
-        except _NOT_JSON as error:
-            raise bad_request(f"body: must be a JSON inference request, got {error}") from None
+        except _NOT_JSON:
+            return self._parse_any(body)
+
+    def _parse_any(self, body: bytes) -> _Request[Any]:
+        """Read what is not of the usual form: the general form tells an unusual request from a wrong one."""
         try:
             return self._decode_any(body)
-        except _NOT_JSON as error:
+        except msgspec.ValidationError as error:
             raise bad_request(f"body: must be an inference request, got {error}") from None
+        except _NOT_JSON as error:
+            raise bad_request(f"body: must be a JSON inference request, got {error}") from None
 
     def _inputs(self, given: list[_Input[Any]], binary: memoryview) -> tuple[list[Tensor], int, Hashable]:
         specs = self._signature.inputs
@@ -293,7 +302,7 @@ class RequestDecoder:
         self, where: str, spec: TensorSpec, given: _Input[Any], shape: _Shape, binary: memoryview
     ) -> tuple[TensorData, memoryview]:
         """The tensor's data, and the binary data left behind it."""
-        size = _binary_size(where, given.parameters)
+        size = binary_size(where, given.parameters)
         if size is None:
             return self._json_data(where, spec, given, shape), binary
         if given.data is not msgspec.UNSET:
@@ -326,7 +335,7 @@ class RequestDecoder:
         wanted: tuple[WantedOutput, ...] | None = None
         binary = False
         if request.parameters is not None:
-            binary = request.parameters.get("binary_data_output") is True
+            binary = flag("parameters", request.parameters, "binary_data_output", False)
         if request.outputs:
             wanted = self._wanted(request.outputs, binary)
         return InferRequest(request.id, tensors, items, group, wanted, binary, request.parameters)
@@ -347,48 +356,14 @@ class RequestDecoder:
                     raise bad_request(
                         f'output "{output.name}": parameter "{name[:40]}" is not supported here'
                     )
-            wanted.append(WantedOutput(output.name, bool(parameters.get("binary_data", binary))))
+            where = f'output "{output.name}"'
+            wanted.append(WantedOutput(output.name, flag(where, parameters, "binary_data", binary)))
         return tuple(wanted)
 
 
-def binary_data(where: str, spec: TensorSpec, count: int, data: memoryview) -> TensorData:
-    """Check the binary form of one tensor.
-
-    Args:
-        where: The tensor, for messages.
-        spec: What the model takes.
-        count: Elements that its shape holds.
-        data: All its bytes.
-
-    Raises:
-        InferenceError: It does not hold ``count`` elements.
-    """
-    if spec.type.size_bytes == 0:
-        return split_bytes(where, data, count)
-    expected = count * spec.type.size_bytes
-    if len(data) != expected:
-        raise bad_request(
-            f"{where}: binary data must be {expected} bytes for {count} elements of {spec.datatype}, "
-            f"got {len(data)}"
-        )
-    return data
-
-
-def _binary_size(where: str, parameters: dict[str, Any] | None) -> int | None:
-    if not parameters:
-        return None
-    for name in parameters:
-        if name.startswith("shared_memory"):
-            raise bad_request(f"{where}: shared memory is not supported here; send the data in the body")
-    size = parameters.get("binary_data_size")
-    if size is None:
-        return None
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise bad_request(f"{where}: binary_data_size must be a whole number >= 0, got {size!r:.40}")
-    return size
-
-
 def _unknown(kind: str, name: str, known: dict[str, TensorSpec]) -> InferenceError:
+    import difflib  # rarely: half of the time to import this module
+
     near = difflib.get_close_matches(name, known, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     return bad_request(f'{kind} "{name[:80]}": must be one of {_quoted(list(known))}{hint}')

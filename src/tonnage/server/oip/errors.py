@@ -13,6 +13,7 @@ class Fault(Enum):
     METHOD = (405, "UNIMPLEMENTED")
     TOO_LARGE = (413, "INVALID_ARGUMENT")
     UNSUPPORTED = (415, "UNIMPLEMENTED")
+    ABANDONED = (499, "CANCELLED")  # nobody reads the answer; the metrics do
     MODEL = (500, "INTERNAL")
     NOT_READY = (503, "UNAVAILABLE")
     OVERLOADED = (503, "RESOURCE_EXHAUSTED")
