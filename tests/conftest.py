@@ -163,10 +163,12 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        try:
-            os.killpg(server.process.pid, signal.SIGKILL)  # its workers too, stopped ones among them
-        except ProcessLookupError:
-            pass  # all of them have ended
+        server.process.kill()
+        for pid in {line["pid"] for line in server.lines if "pid" in line}:
+            try:
+                os.kill(pid, signal.SIGKILL)  # a worker that a test has stopped does not see its parent die
+            except ProcessLookupError:
+                pass
         server.process.wait()
         server._reader.join(10)
         if server.process.stderr is not None:

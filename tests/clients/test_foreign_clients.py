@@ -128,9 +128,6 @@ def perf_analyzer() -> tuple[list[str], dict[str, str]]:
         pytest.skip(str(error))
 
 
-@pytest.mark.xfail(
-    reason="perf_analyzer asks for Triton's model configuration first, an extension that the server lacks"
-)
 @pytest.mark.parametrize(
     ("protocol", "options"),
     [

@@ -162,6 +162,8 @@ class Supervisor:
             "--block-fd",
             str(self._block.fd),
             pass_fds=(self._config_fd, self._block.fd),
+            # a terminal's Ctrl-C is for the supervisor, which passes it on once; twice would mean "exit now"
+            start_new_session=True,
         )
         if self._stop.is_set():  # a signal came while it was started
             _signal(member, signal.SIGTERM)

@@ -59,7 +59,7 @@ _ONLY_WITH_BATCHING: Final = frozenset(
 
 
 def users_of(path: str) -> frozenset[str]:
-    """The commands that use a field.
+    """The commands that use a field, or something inside it when only its parts are in the table.
 
     Args:
         path: The field's path; indexes of lists count for nothing.
@@ -68,6 +68,9 @@ def users_of(path: str) -> frozenset[str]:
         KeyError: There is no such field in the table.
     """
     where = path
+    inner = [users for field, users in USERS.items() if field.startswith(f"{path}.")]
+    if path not in USERS and inner and path != "spec":
+        return frozenset().union(*inner)
     while where not in USERS:
         if "." not in where:
             raise KeyError(path)

@@ -49,6 +49,9 @@ def test_a_model_answers(serve, tiny):
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [2, 2], "data": [0, 1, 8, 10]}],
     }  # fmt: skip
     assert server.ask("/v2/models/tiny")[1]["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]
+    assert server.ask("/v2/models/tiny/config")[1]["input"] == [
+        {"name": "x", "data_type": "TYPE_FP32", "dims": [4]}
+    ]
     assert server.ask("/v2/models/tiny/versions/1/ready")[0] == 200
     assert server.ask("/v2/models/other")[0] == 404
     assert server.ask("/v2/models/tiny/infer")[0] == 405

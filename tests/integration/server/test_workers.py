@@ -50,3 +50,12 @@ def test_a_model_that_never_loads_ends_all(serve, tmp_path):
     """When the model cannot be loaded the whole group exits with that code instead of trying for ever."""
     server = serve({"name": "m", "format": "onnx", "path": str(tmp_path / "no")}, workers=2, ready=False)
     assert server.process.wait(60) == 3
+
+
+def test_an_interrupt_of_the_whole_group_drains(serve, tiny):
+    """Ctrl-C, which a terminal sends to every process of the group, is one signal to the service: it drains."""
+    server = serve({"name": "tiny", "format": "onnx", "path": str(tiny)}, workers=2)
+    both_ready(server)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(60) == 0
+    assert all(server.event("drained", worker=index) for index in (0, 1))

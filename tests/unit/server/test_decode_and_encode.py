@@ -425,3 +425,13 @@ def test_a_false_timeout_is_refused(value):
     """A timeout that is no whole number of microseconds is refused instead of ignored."""
     with pytest.raises(InferenceError, match="timeout must be whole microseconds"):
         timeout_s({"timeout": value})
+
+
+def test_a_truth_value_is_no_whole_number_on_the_short_way_either():
+    """A shape seen before does not let through a value that the first request would be refused for."""
+    signature = Signature("t", (TensorSpec("x", "INT64", (-1, 1)),), (), True)
+    decoder = RequestDecoder(signature, size_max=4)
+    body = b'{"inputs": [{"name": "x", "shape": [1, 1], "datatype": "INT64", "data": [%s]}]}'
+    decoder.decode_json(body % b"1")
+    with pytest.raises(InferenceError, match="whole number"):
+        decoder.decode_json(body % b"false")

@@ -62,3 +62,8 @@ def test_an_unknown_command_is_a_mistake_of_the_caller() -> None:
     """The message lists the commands."""
     with pytest.raises(ValueError, match=r"^command: must be one of serve, up, load, .*, got fly$"):
         unused_fields(parse_model_service(MINIMAL), "fly")
+
+
+def test_an_empty_mapping_is_used_by_all_who_use_a_part_of_it() -> None:
+    """An empty objective says nothing that could be ignored, and is no mistake."""
+    assert unused_fields(parse_model_service(MINIMAL + "\n  objective: {}\n"), "serve") == ()

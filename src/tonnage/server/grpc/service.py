@@ -22,6 +22,7 @@ from tonnage.server.metrics.recorder import Recorder
 from tonnage.server.oip.decode import GivenTensor, RequestDecoder
 from tonnage.server.oip.encode import BatchAnswers
 from tonnage.server.oip.errors import Fault, InferenceError, bad_request
+from tonnage.server.oip.model_config import data_type_number, model_config
 from tonnage.server.oip.parameters import timeout_s
 from tonnage.server.oip.tensors import Signature, TensorSpec
 from tonnage.server.state import ServerState
@@ -165,6 +166,7 @@ class GrpcServer:
                 "ModelReady": unary(self._model_ready, "ModelReady"),
                 "ServerMetadata": unary(self._server_metadata, "ServerMetadata"),
                 "ModelMetadata": unary(self._model_metadata, "ModelMetadata"),
+                "ModelConfig": unary(self._model_config, "ModelConfig"),
                 "ModelInfer": unary(self._infer, "ModelInfer", _as_is),
                 "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(
                     self._stream,
@@ -202,6 +204,13 @@ class GrpcServer:
             inputs=[_metadata(spec) for spec in self._signature.inputs],
             outputs=[_metadata(spec) for spec in self._signature.outputs],
         )
+
+    async def _model_config(self, request: Any, context: Any) -> Any:
+        await self._check_model(request.name, request.version, context)
+        config = model_config(self.model_name, self._signature, self._decoder.size_max)
+        for tensor in (*config["input"], *config["output"]):
+            tensor["data_type"] = data_type_number(tensor["data_type"])
+        return MESSAGES["ModelConfigResponse"](config=config)
 
     async def _check_model(self, name: str, version: str, context: Any) -> None:
         try:

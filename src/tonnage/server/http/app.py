@@ -19,6 +19,7 @@ from tonnage.server.http.head import Head, HeadTable, HttpError
 from tonnage.server.http.response import JSON, http_date, response
 from tonnage.server.http.routes import (
     ALWAYS_ANSWERED,
+    configuration,
     constant,
     make_routes,
     model_metadata,
@@ -84,8 +85,10 @@ class HttpApp:
         self.engine = engine
         self._decoder = decoder
         metadata = constant(model_metadata(self._model, signature))
+        config = constant(configuration(self._model, signature, decoder.size_max))
         for path in self._model_paths:
             self._routes[path] = metadata
+            self._routes[path + b"/config"] = config
 
     def new_connection(self) -> Connection:
         """A protocol object for a connection that the loop has accepted."""

@@ -13,6 +13,7 @@ from tonnage.contract import endpoints
 from tonnage.contract.server_config import ModelConfig
 from tonnage.server.http.head import Head
 from tonnage.server.http.response import JSON
+from tonnage.server.oip.model_config import data_type_name, model_config
 from tonnage.server.oip.tensors import Signature, TensorSpec
 from tonnage.server.state import Verdict
 
@@ -90,6 +91,7 @@ def make_routes(model: ModelConfig) -> dict[bytes, Route]:
     for path in model_paths(model.name, model.version):
         table[path + b"/ready"] = model_ready
         table[path] = not_loaded
+        table[path + b"/config"] = not_loaded
     return table
 
 
@@ -122,9 +124,20 @@ def model_metadata(model: ModelConfig, signature: Signature) -> bytes:
     )
 
 
+def configuration(model: ModelConfig, signature: Signature, size_max: int) -> bytes:
+    """Triton's configuration of a loaded model, as JSON."""
+    config = model_config(model.name, signature, size_max)
+    for tensor in (*config["input"], *config["output"]):
+        tensor["data_type"] = data_type_name(tensor["data_type"])
+    return orjson.dumps(config)
+
+
 def no_such_path(path: bytes, model: ModelConfig) -> str:
     """Why a path is answered with 404."""
     shown = path[:200].decode("latin-1")
+    known = model_paths(model.name, model.version)
+    if path.startswith(tuple(base + b"/" for base in known)):
+        return f"path: must end in infer, ready, config or nothing below a model, got {shown}"
     if path.startswith(b"/v2/models/"):
         return f'model: must be "{model.name}" in version "{model.version}", the one served here, got {shown}'
     return f"path: must be one of this server's, got {shown}; see /v2 and /health"

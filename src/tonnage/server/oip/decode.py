@@ -129,7 +129,7 @@ class RequestDecoder:
         body_bytes_max: int = 64 * 1024 * 1024,
     ) -> None:
         self._signature = signature
-        self._size_max = size_max
+        self.size_max = size_max
         self._padded = padded
         self._tensors_max = tensors_max
         self._body_bytes_max = body_bytes_max
@@ -178,7 +178,7 @@ class RequestDecoder:
         try:
             request = self._decode_typed(body)
         except _NOT_JSON:
-            request = self._parse_any(body)
+            return self._checked(self._parse_any(body), memoryview(b""))  # what packs need not be valid
         try:
             (given,) = request.inputs
             shape = self._single_shapes[given.shape]
@@ -290,9 +290,9 @@ class RequestDecoder:
         pack = struct.Struct(f"<{count}{code}").pack if code and count <= PACK_ELEMENTS_MAX else None
         if not self._signature.batches:
             return _Shape(count, 1, None, pack)
-        if not 1 <= shape[0] <= self._size_max:
+        if not 1 <= shape[0] <= self.size_max:
             raise bad_request(
-                f"{where}: the batch (first dimension) must hold 1 to {self._size_max} items, got {shape[0]}"
+                f"{where}: the batch (first dimension) must hold 1 to {self.size_max} items, got {shape[0]}"
             )
         varying = tuple(got for got, want in zip(shape[1:], spec.shape[1:], strict=True) if want == -1)
         tail = None if spec.name in self._padded or not varying else varying
