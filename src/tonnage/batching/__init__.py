@@ -4,6 +4,16 @@ The model server drives it with real time, the twin with simulated time; both ru
 """
 
 from tonnage.batching.policy import Batch, BatchQueue, Limits, Refusal, Request, Wait
-from tonnage.batching.service_times import ServiceTimes
+from tonnage.batching.service_times import ServiceTimes, size_classes, worthwhile_size
 
-__all__ = ["Batch", "BatchQueue", "Limits", "Refusal", "Request", "ServiceTimes", "Wait"]
+__all__ = [
+    "Batch",
+    "BatchQueue",
+    "Limits",
+    "Refusal",
+    "Request",
+    "ServiceTimes",
+    "Wait",
+    "size_classes",
+    "worthwhile_size",
+]

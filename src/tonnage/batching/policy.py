@@ -2,18 +2,24 @@
 
 Theory of operation. Requests wait in one queue, in order of arrival. When the model is free, the
 oldest request decides: its batch is filled with the requests behind it that may share a batch with
-it (same *group*: same tensor shapes and types), up to ``size_max`` items. Under load, batches form
+it (same *group*: same tensor shapes and types), up to ``gather_max`` items. Under load, batches form
 by themselves while the model is busy, so waiting for company is off by default; ``wait_s_max``
 holds a batch that is not full until its oldest member has waited that long.
 
 What always holds, and is tested:
 
-* a batch has at least one and at most ``size_max`` items, all of one group;
+* a batch has at least one and at most ``size_max`` items, all of one group, and more than ``gather_max``
+  only when one request alone has more;
 * two requests of one *stream* (a connection, a gRPC stream) start in the order they came, even
   when their groups differ: a stream whose request was passed over is not looked at again;
 * no request waits past ``wait_s_max`` while the model is free;
 * the queue never holds more than ``queue_max`` requests;
-* what is expected to miss its deadline is refused on arrival, and never computed.
+* what is expected to miss its deadline is refused on arrival, and not computed while something waits that
+  will meet its own.
+
+Expectations are learnt from batches that ran, so something must always run: a free model with an empty
+queue takes what the *shortest* time ever seen would answer in time, and when all that waits is late by
+the mean, what could still be in time is tried. Otherwise one slow spell would refuse everything for ever.
 
 Nothing here reads a clock: every entry takes ``now_s``.
 """
@@ -69,11 +75,13 @@ class Limits:
         size_max: Items in one batch at most [>= 1].
         wait_s_max: How long the oldest request may wait for company [s, >= 0].
         queue_max: Requests that may wait [>= 1].
+        gather_max: Items up to which requests are gathered [1 to size_max]; None for size_max.
     """
 
     size_max: int
     wait_s_max: float = 0.0
     queue_max: int = 4096
+    gather_max: int | None = None
 
     def __post_init__(self) -> None:
         if self.size_max < 1:
@@ -82,6 +90,8 @@ class Limits:
             raise ValueError(f"wait_s_max: must be >= 0 and finite, got {self.wait_s_max}")
         if self.queue_max < 1:
             raise ValueError(f"queue_max: must be >= 1, got {self.queue_max}")
+        if self.gather_max is not None and not 1 <= self.gather_max <= self.size_max:
+            raise ValueError(f"gather_max: must be 1 to {self.size_max}, got {self.gather_max}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +122,11 @@ class BatchQueue(Generic[R]):
         times: What is known of service times; shared with whoever observes them.
     """
 
-    __slots__ = ("_groups", "_items", "_limits", "_queue", "_times")
+    __slots__ = ("_gather_max", "_groups", "_items", "_limits", "_queue", "_times")
 
     def __init__(self, limits: Limits, times: ServiceTimes) -> None:
         self._limits = limits
+        self._gather_max = limits.gather_max or limits.size_max
         self._times = times
         self._queue: deque[R] = deque()
         self._items = 0
@@ -130,13 +141,26 @@ class BatchQueue(Generic[R]):
         """Items of all waiting requests."""
         return self._items
 
-    def offer(self, request: R, now_s: float, free_s: float = 0.0) -> Refusal | None:
+    def until_answered(self, items: int, free_s: float | None = None) -> float:
+        """How long a request that comes now would take to be answered, all but surely [s].
+
+        Args:
+            items: Its items.
+            free_s: How long the model is still expected to be busy [s, >= 0]; None when it is free.
+        """
+        if free_s is None:
+            if not self._queue:
+                return self._times.least(items)
+            free_s = 0.0
+        return free_s + self._times.until_answered(self._items, items, self._gather_max)
+
+    def offer(self, request: R, now_s: float, free_s: float | None = None) -> Refusal | None:
         """Take a request in, or say why not.
 
         Args:
             request: It; ``request.items`` must not exceed ``size_max``.
             now_s: The time.
-            free_s: How long the model is still expected to be busy [s, >= 0].
+            free_s: How long the model is still expected to be busy [s, >= 0]; None when it is free.
 
         Returns:
             None when it waits now; else the reason, with nothing changed.
@@ -144,10 +168,8 @@ class BatchQueue(Generic[R]):
         if len(self._queue) >= self._limits.queue_max:
             return Refusal.QUEUE_FULL
         items = request.items
-        if request.deadline_s != math.inf:
-            answer_s = now_s + free_s + self._times.until_answered(self._items, items)
-            if answer_s > request.deadline_s:
-                return Refusal.DEADLINE
+        if request.deadline_s != math.inf and now_s + self.until_answered(items, free_s) > request.deadline_s:
+            return Refusal.DEADLINE
         self._queue.append(request)
         self._items += items
         groups = self._groups
@@ -189,26 +211,25 @@ class BatchQueue(Generic[R]):
 
     def _full(self) -> bool:
         """Whether more company could not enlarge the oldest request's batch."""
-        size_max = self._limits.size_max
-        if self._items < size_max:
+        if self._items < self._gather_max:
             return False
         if len(self._groups) == 1:
             return True
         group = self._queue[0].group
-        return sum(r.items for r in self._queue if r.group == group) >= size_max
+        return sum(r.items for r in self._queue if r.group == group) >= self._gather_max
 
     def _take_front(self, now_s: float) -> Batch[R]:
         """All waiting requests share one group: the batch is the front of the queue."""
         queue = self._queue
-        size_max = self._limits.size_max
+        gather_max = self._gather_max
         # late is judged by what a batch this large is expected to take
-        must_end_s = now_s + self._times.of(min(self._items, size_max))
+        must_end_s = now_s + self._times.of(min(self._items, gather_max))
         requests: list[R] = []
         late: list[R] = []
         items = gone = 0
         while queue:
             request = queue[0]
-            if items + request.items > size_max:
+            if requests and items + request.items > gather_max:
                 break
             queue.popleft()
             if request.deadline_s < must_end_s:
@@ -224,20 +245,20 @@ class BatchQueue(Generic[R]):
             self._groups[group] = left
         else:
             self._groups.clear()
-        return Batch(requests, late)
+        return Batch(requests, late) if requests else self._possible(late, now_s)
 
     def _take_mixed(self, now_s: float) -> Batch[R]:
         """Several groups wait: the oldest request's group, without overtaking inside a stream."""
         queue = self._queue
-        size_max = self._limits.size_max
+        gather_max = self._gather_max
         group = queue[0].group
-        must_end_s = now_s + self._times.of(min(self._items, size_max))
+        must_end_s = now_s + self._times.of(min(self._items, gather_max))
         requests: list[R] = []
         late: list[R] = []
         left: list[R] = []
         passed_over: set[Hashable] = set()
         items = looked = 0
-        while queue and items < size_max and looked < LOOK_AHEAD_MAX:
+        while queue and items < gather_max and looked < LOOK_AHEAD_MAX:
             looked += 1
             request = queue.popleft()
             if request.deadline_s < must_end_s:
@@ -245,7 +266,7 @@ class BatchQueue(Generic[R]):
                 self._forget(request)
             elif (
                 request.group == group
-                and items + request.items <= size_max
+                and (not requests or items + request.items <= gather_max)
                 and request.stream not in passed_over
             ):
                 requests.append(request)
@@ -255,7 +276,23 @@ class BatchQueue(Generic[R]):
                 passed_over.add(request.stream)
                 left.append(request)
         queue.extendleft(reversed(left))
-        return Batch(requests, late)
+        return Batch(requests, late) if requests or left else self._possible(late, now_s)
+
+    def _possible(self, late: list[R], now_s: float) -> Batch[R]:
+        """Of what is late by the mean, a batch that may be in time if it is as fast as ever."""
+        requests: list[R] = []
+        too_late: list[R] = []
+        items = 0
+        for request in late:
+            fits = not requests or (
+                request.group == requests[0].group and items + request.items <= self._gather_max
+            )
+            if fits and request.deadline_s >= now_s + self._times.least(items + request.items):
+                requests.append(request)
+                items += request.items
+            else:
+                too_late.append(request)
+        return Batch(requests, too_late)
 
     def _forget(self, request: R) -> None:
         self._items -= request.items

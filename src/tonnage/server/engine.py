@@ -48,6 +48,7 @@ class Engine:
         recorder: Where measurements go.
         tracer: Who is told of each batch; None for nobody.
         inline: Run the model in the event loop.
+        gather_max: Items up to which requests are gathered; None for the largest batch.
 
     Attributes:
         in_flight: Calls submitted and not yet answered.
@@ -64,13 +65,14 @@ class Engine:
         times: ServiceTimes,
         recorder: Recorder,
         inline: bool,
+        gather_max: int | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._runtime = runtime
         self._signature = runtime.signature
         self._padding = batching.padding
         size_max = batching.size_max if runtime.signature.batches else 1
-        limits = BatchLimits(size_max, batching.wait_s_max, batching.queue_max)
+        limits = BatchLimits(size_max, batching.wait_s_max, batching.queue_max, gather_max)
         self._queue: BatchQueue[Call] = BatchQueue(limits, times)
         self._times = times
         self._recorder = recorder
@@ -81,6 +83,8 @@ class Engine:
         self._armed = False
         self._timer: asyncio.TimerHandle | None = None
         self._busy_items = 0
+        self._cycle_s = 0.0  # since when the batch that runs has been the next one
+        self._freed_s = 0.0  # when the model became free with more waiting; 0 when nothing waited
         self._thread = None if inline else _ModelThread(self._compute, self._loop, self._done)
         self.busy_since_s = 0.0
         self.in_flight = 0
@@ -92,12 +96,12 @@ class Engine:
 
     def expected_answer_s(self, now_s: float) -> float:
         """When a request that arrived now would be answered, as far as is known [s, monotonic]."""
-        return now_s + self._free_s(now_s) + self._times.until_answered(self._queue.items, 1)
+        return now_s + self._queue.until_answered(1, self._free_s(now_s))
 
     def submit(self, call: Call, now_s: float) -> None:
         """Take a call in; it is answered, or failed, in time."""
         self.in_flight += 1
-        refusal = self._queue.offer(call, now_s, self._free_s(now_s) if self.busy_since_s else 0.0)
+        refusal = self._queue.offer(call, now_s, self._free_s(now_s))
         if refusal is not None:
             self._refuse(call, refusal, now_s)
         elif not self._armed and not self.busy_since_s:
@@ -124,10 +128,11 @@ class Engine:
         if self._thread is not None:
             self._thread.close()
 
-    def _free_s(self, now_s: float) -> float:
+    def _free_s(self, now_s: float) -> float | None:
+        """How long the model is expected to be busy; None when it is free."""
         if not self.busy_since_s:
-            return 0.0
-        return max(0.0, self.busy_since_s + self._times.of(self._busy_items) - now_s)
+            return None
+        return max(0.0, self._cycle_s + self._times.of(self._busy_items) - now_s)
 
     def _turn(self) -> None:
         """Give the free model its next batch."""
@@ -144,8 +149,10 @@ class Engine:
             now_s = _clock()
             decision = self._queue.take(now_s)
             if decision is None:
+                self._freed_s = 0.0
                 return
             if isinstance(decision, Wait):
+                self._freed_s = 0.0
                 self._timer = self._loop.call_later(decision.until_s - now_s, self._turn)
                 return
             self._drop_late(decision, now_s)
@@ -155,6 +162,7 @@ class Engine:
 
     def _run(self, calls: list[Call], now_s: float) -> None:
         self.busy_since_s = now_s
+        self._cycle_s = self._freed_s or now_s
         if self._thread is not None:
             self._busy_items = sum(call.items for call in calls)
             self._thread.start(calls)
@@ -184,9 +192,12 @@ class Engine:
             else:
                 self._answer(calls, outcome, started_s, ended_s)
         finally:
-            if (self._queue or self._alone) and not self._armed:
-                self._armed = True
-                self._loop.call_soon(self._turn)
+            self._freed_s = 0.0
+            if self._queue or self._alone:
+                self._freed_s = _clock()
+                if not self._armed:
+                    self._armed = True
+                    self._loop.call_soon(self._turn)
 
     def _answer(
         self, calls: list[Call], outputs: Mapping[str, Array], started_s: float, ended_s: float
@@ -215,7 +226,8 @@ class Engine:
         recorder.batches.append((at, ended_s - started_s))
         recorder.latencies_s += [now_s - call.arrived_s for call in calls]
         recorder.waits_s += [started_s - call.arrived_s for call in calls]
-        self._times.observe(at, now_s - started_s)
+        # with more waiting, what passes between two batches (reading, refusing) is part of each one's time
+        self._times.observe(at, now_s - self._cycle_s)
         if self._tracer is not None:
             self._tracer.record(calls, started_s, ended_s, now_s)
 

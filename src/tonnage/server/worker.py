@@ -24,6 +24,7 @@ import uvloop
 from tonnage.batching import ServiceTimes
 from tonnage.contract.server_config import ListenConfig, ServerConfig
 from tonnage.errors import TonnageError
+from tonnage.server.cpu import cpu_limit
 from tonnage.server.engine import Engine
 from tonnage.server.http.app import HttpApp
 from tonnage.server.listening import bind, last_ones
@@ -149,7 +150,15 @@ class Worker:
         size_max = batching.size_max if runtime.signature.batches else 1
         times = ServiceTimes(size_max)
         times.seed(report.steady)
-        inline = report.suits_inline if config.execution == "auto" else config.execution == "inline"
+        inline = config.execution == "inline"
+        if config.execution == "auto":
+            inline = report.suits_inline(cpu_limit() / (config.workers or 1))
+        if report.gather_max < size_max:
+            self._log.info(
+                "batches stay smaller than sizeMax: larger ones take as long for each item",
+                gather_max=report.gather_max,
+                size_max=size_max,
+            )
         engine = self._engine = Engine(
             runtime=runtime,
             name=config.model.name,
@@ -158,6 +167,7 @@ class Worker:
             times=times,
             recorder=self._recorder,
             inline=inline,
+            gather_max=report.gather_max,
             tracer=self._tracer,
         )
         decoder = RequestDecoder(

@@ -10,10 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tonnage.batching import Batch, BatchQueue, Limits, Refusal, ServiceTimes, Wait
-from tonnage.batching.service_times import size_classes
+from tonnage.batching import (
+    Batch,
+    BatchQueue,
+    Limits,
+    Refusal,
+    ServiceTimes,
+    Wait,
+    size_classes,
+    worthwhile_size,
+)
+from tonnage.batching.service_times import BATCH_OVERHEAD_S, WORTHWHILE_S_MIN, WORTHWHILE_SHARE
 
 SIZE_MAX = 6
+GATHER_MAX = 4
 QUEUE_MAX = 12
 WAIT_S_MAX = 0.5
 
@@ -35,7 +45,8 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.times = ServiceTimes(SIZE_MAX)
-        self.queue: BatchQueue[Asked] = BatchQueue(Limits(SIZE_MAX, WAIT_S_MAX, QUEUE_MAX), self.times)
+        limits = Limits(SIZE_MAX, WAIT_S_MAX, QUEUE_MAX, GATHER_MAX)
+        self.queue: BatchQueue[Asked] = BatchQueue(limits, self.times)
         self.waiting: list[Asked] = []
         self.now_s = 1.0
 
@@ -44,13 +55,17 @@ class QueueMachine(RuleBasedStateMachine):
         group=st.sampled_from("ab"),
         stream=st.integers(0, 2),
         patience_s=st.one_of(st.just(math.inf), st.floats(0.0, 5.0)),
-        free_s=st.floats(0.0, 2.0),
+        free_s=st.one_of(st.none(), st.floats(0.0, 2.0)),
     )
     def offer(self, items, group, stream, patience_s, free_s):
         """A request is refused exactly when the queue is full or its deadline cannot be met."""
         asked = Asked(items, group, stream, self.now_s, self.now_s + patience_s)
         total = sum(one.items for one in self.waiting)
-        expected_s = self.now_s + free_s + self.times.until_answered(total, items)
+        if free_s is None and not self.waiting:
+            expected_s = self.now_s + self.times.least(items)
+        else:
+            wait_s = self.times.until_answered(total, items, GATHER_MAX)
+            expected_s = self.now_s + ((free_s or 0.0) + wait_s)
         refusal = self.queue.offer(asked, self.now_s, free_s)
         if len(self.waiting) == QUEUE_MAX:
             assert refusal is Refusal.QUEUE_FULL
@@ -88,10 +103,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     def check(self, decision: Batch[Asked], oldest: Asked) -> None:
         total = sum(one.items for one in self.waiting)
-        must_end_s = self.now_s + self.times.of(min(total, SIZE_MAX))
+        must_end_s = self.now_s + self.times.of(min(total, GATHER_MAX))
         assert all(one.deadline_s < must_end_s for one in decision.late)
-        assert all(one.deadline_s >= must_end_s for one in decision.requests)
-        assert sum(one.items for one in decision.requests) <= SIZE_MAX
+        if any(one.deadline_s >= must_end_s for one in self.waiting):
+            assert all(one.deadline_s >= must_end_s for one in decision.requests)
+        else:  # all are late by the mean: what the shortest time would answer is tried
+            items = sum(one.items for one in decision.requests)
+            possible_s = self.now_s + self.times.least(items)
+            assert all(one.deadline_s >= possible_s for one in decision.requests[-1:])
+        assert sum(one.items for one in decision.requests) <= GATHER_MAX or len(decision.requests) == 1
         assert len({one.group for one in decision.requests}) <= 1
         assert oldest in decision.requests + decision.late
         order = [self.waiting.index(one) for one in decision.requests]
@@ -157,6 +177,32 @@ def test_an_estimate_stays_within_what_was_seen(size_max, seen):
         assert min(observed) - 1e-9 <= times.of(bound) <= max(observed) + 1e-9
 
 
+@given(st.integers(1, 64), st.lists(st.floats(1e-6, 1.0), min_size=8, max_size=8))
+def test_a_worthwhile_size_loses_little_throughput(size_max, seconds):
+    """The chosen size is a measured one, near the best in items per second, and no smaller one is as near."""
+    steady = list(zip(size_classes(size_max), seconds, strict=False))
+    chosen = worthwhile_size(steady)
+    rates = {size: size / (took_s + BATCH_OVERHEAD_S) for size, took_s in steady}
+    if steady[-1][1] < WORTHWHILE_S_MIN:
+        assert chosen == size_max
+        return
+    enough = WORTHWHILE_SHARE * max(rates.values())
+    assert rates[chosen] >= enough
+    assert all(rate < enough for size, rate in rates.items() if size < chosen)
+
+
+@given(st.integers(1, 64), st.lists(st.tuples(st.integers(1, 80), st.floats(1e-6, 10.0)), min_size=1))
+def test_the_least_is_the_shortest_ever_seen(size_max, seen):
+    """Each size class remembers its shortest batch, whatever came after."""
+    times = ServiceTimes(size_max)
+    for size, seconds in seen:
+        times.observe(size, seconds)
+    classes = size_classes(size_max)
+    for bound in classes:
+        mine = [t for n, t in seen if next(b for b in classes if b >= min(n, size_max)) == bound]
+        assert times.least(bound) == min(mine, default=0.0)
+
+
 @pytest.mark.parametrize(
     ("settings_", "message"),
     [
@@ -164,6 +210,8 @@ def test_an_estimate_stays_within_what_was_seen(size_max, seen):
         ({"size_max": 1, "wait_s_max": -1.0}, "wait_s_max: must be >= 0 and finite, got -1.0"),
         ({"size_max": 1, "wait_s_max": math.inf}, "wait_s_max: must be >= 0 and finite, got inf"),
         ({"size_max": 1, "queue_max": 0}, "queue_max: must be >= 1, got 0"),
+        ({"size_max": 4, "gather_max": 0}, "gather_max: must be 1 to 4, got 0"),
+        ({"size_max": 4, "gather_max": 5}, "gather_max: must be 1 to 4, got 5"),
     ],
 )
 def test_impossible_limits_are_refused(settings_, message):

@@ -137,6 +137,58 @@ def test_a_hopeless_deadline_is_refused_on_arrival():
     assert queue.offer(Asked(1, None, 9, 0.0, deadline_s=0.051), 0.0) is None
 
 
+def test_a_larger_request_goes_alone():
+    """Requests are gathered up to gather_max; one with more items by itself makes its own batch."""
+    queue = BatchQueue(Limits(8, gather_max=2), ServiceTimes(8))
+    for items in (1, 5, 1, 1, 1):
+        assert queue.offer(Asked(items, None, 0, 0.0), 0.0) is None
+    batches = []
+    while isinstance(decision := queue.take(0.0), Batch):
+        batches.append([r.items for r in decision.requests])
+    assert batches == [[1], [5], [1, 1], [1]]
+
+
+def test_an_idle_model_is_judged_by_its_shortest_time():
+    """With nothing waiting a request is taken that the shortest time would answer, so that slow means heal."""
+    times = ServiceTimes(1)
+    times.seed([(1, 0.01)])
+    times.observe(1, 5.0)
+    queue = BatchQueue(Limits(1), times)
+    assert times.of(1) > 0.1
+    assert queue.offer(Asked(1, None, 0, 0.0, deadline_s=0.1), 0.0, None) is None
+    assert queue.offer(Asked(1, None, 0, 0.0, deadline_s=0.1), 0.0, None) is Refusal.DEADLINE
+
+
+@given(st.floats(0.5, 100.0), st.integers(1, 8))
+def test_a_slow_spell_does_not_refuse_for_ever(spell_s, spells):
+    """After any slow spell a model that is fast again is soon trusted again."""
+    times = ServiceTimes(1)
+    times.seed([(1, 0.01)])
+    for _ in range(spells):
+        times.observe(1, spell_s)
+    queue = BatchQueue(Limits(1), times)
+    for n in range(300):
+        asked = Asked(1, None, 0, float(n), deadline_s=n + 0.1)
+        assert queue.offer(asked, float(n), None) is None
+        decision = queue.take(float(n))
+        assert isinstance(decision, Batch)
+        assert decision.requests == [asked]
+        times.observe(1, 0.01)
+    assert times.of(1) < 0.02
+
+
+def test_what_varies_is_promised_with_a_margin():
+    """Of two models with one mean, the one whose times vary refuses a deadline that the other takes."""
+    even, uneven = ServiceTimes(1), ServiceTimes(1)
+    for n in range(200):
+        even.observe(1, 0.010)
+        uneven.observe(1, 0.005 if n % 2 else 0.015)
+    for times, refusal in ((even, None), (uneven, Refusal.DEADLINE)):
+        queue = BatchQueue(Limits(1), times)
+        assert queue.offer(Asked(1, None, 0, 0.0), 0.0) is None
+        assert queue.offer(Asked(1, None, 0, 0.0, deadline_s=0.022), 0.0) is refusal
+
+
 def test_expire_removes_only_what_is_past_its_deadline():
     """For a model that hangs, what waits past its deadline is given back and the rest stays."""
     queue = BatchQueue(Limits(4), ServiceTimes(4))

@@ -230,3 +230,23 @@ def test_the_end_of_time_fails_what_waits():
         assert await running.end == 1
 
     in_loop(predict, False, body)
+
+
+def test_the_time_of_a_batch_under_load_includes_what_passes_between_two():
+    """With more waiting, a slow turn of the loop counts as part of the next batch's time."""
+    times = ServiceTimes(1)
+
+    async def run() -> None:
+        model = Model(lambda x: x)
+        engine = Engine(
+            runtime=model, name="m", version="1", batching=BatchingConfig(size_max=1, queue_max=9),
+            times=times, recorder=Recorder(Block.create(1).slots[0], 30.0), inline=True,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        calls = submit(engine, 1.0, 2.0)
+        loop.call_soon(time.sleep, 0.2)  # between the first batch and the second
+        await asyncio.gather(*(call.end for call in calls))
+        engine.close()
+
+    asyncio.run(run())
+    assert times.of(1) * 10 > 0.2  # the first seeds the mean, the second moves it by a tenth

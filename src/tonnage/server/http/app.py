@@ -144,7 +144,7 @@ class HttpApp:
             if engine is None or self._decoder is None or not self._state.accepting:
                 raise InferenceError(Fault.NOT_READY, f"server: {self._state.readiness().reason}", 1.0)
             if head.plain:
-                if engine.queue_length and call.deadline_s < math.inf:
+                if call.deadline_s < math.inf and (engine.queue_length or engine.busy_since_s):
                     _refuse_early(engine, call, now_s)
                 request = self._decoder.decode_json(body)
             else:
