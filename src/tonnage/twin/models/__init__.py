@@ -1,0 +1,1 @@
+"""One file per imitated controller: step functions over values, with their sources and deviations."""
