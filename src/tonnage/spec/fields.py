@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from tonnage.spec.paths import Path
+from tonnage.kube.paths import Path
 from tonnage.spec.scalars import Part
 from tonnage.spec.service import ModelService
 

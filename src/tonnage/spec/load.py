@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from tonnage.errors import Problem, SpecError
 from tonnage.spec.fields import nearest
 from tonnage.spec.model import SampleTensor
-from tonnage.spec.paths import Path, format_path
+from tonnage.kube.paths import Path, format_path
 from tonnage.spec.problems import (
     PROBLEMS_MAX,
     Locator,
@@ -32,7 +32,7 @@ from tonnage.spec.problems import (
 )
 from tonnage.spec.samples import check_sample
 from tonnage.spec.service import KIND, UNREAD, ModelService
-from tonnage.spec.text import TEXT_BYTES_MAX, Document, read_text
+from tonnage.kube.text import TEXT_BYTES_MAX, Document, read_text
 
 _ROUNDS_MAX: Final = 8
 _SAMPLE_BYTES_MAX: Final = 64 * 1024 * 1024

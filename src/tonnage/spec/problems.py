@@ -14,9 +14,9 @@ from pydantic_core import ErrorDetails
 
 from tonnage.errors import Problem
 from tonnage.spec.fields import elsewhere, known_names, nearest
-from tonnage.spec.paths import Path, format_path, parent_path, printable
+from tonnage.kube.paths import Path, format_path, parent_path, printable
 from tonnage.spec.scalars import QUOTE_HINT, REFUSED
-from tonnage.spec.text import Document, Place
+from tonnage.kube.text import Document, Place
 
 PROBLEMS_MAX: Final = 100
 """Faults of fields that are worded one by one; a document with more is nonsense as a whole."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from tonnage.errors import Problem
 from tonnage.spec.body import ModelServiceSpec
-from tonnage.spec.paths import format_path
+from tonnage.kube.paths import format_path
 from tonnage.spec.placement import Toleration
 from tonnage.spec.samples import check_paths, check_warmup
 from tonnage.spec.scaling import LatencyMetric

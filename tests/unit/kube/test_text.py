@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonnage.errors import SpecError
-from tonnage.spec.text import NODES_MAX, TEXT_BYTES_MAX, Place, read_text
+from tonnage.kube.text import NODES_MAX, TEXT_BYTES_MAX, Place, read_text
 
 
 def value_of(text: str) -> Any:
