@@ -1,0 +1,42 @@
+"""Compiling the kernel with numba, and keeping the machine code between processes.
+
+Only *entries*, the functions that Python calls, are kept on disk; what they call is compiled into them.
+Numba looks at the file of the entry alone to see whether its machine code is stale, so the entries are
+made by a factory that closes over a digest of every file of the kernel: a change in any of them is seen.
+
+The code is kept beside the sources, or where ``NUMBA_CACHE_DIR`` says, or in the user's cache; where
+none of these can be written it is compiled anew in each process, which takes some seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inner(function: F) -> F:
+    """A function that only compiled functions and tests call."""
+    return cast(F, numba.njit(error_model="numpy")(function))
+
+
+def entry(function: F) -> F:
+    """A function that Python calls: its machine code is kept on disk where that is possible."""
+    try:
+        return cast(F, numba.njit(error_model="numpy", cache=True)(function))
+    except RuntimeError:  # numba found no folder that can be written
+        return cast(F, numba.njit(error_model="numpy")(function))
+
+
+def sources_digest() -> str:
+    """A digest of all files of this room, in hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
