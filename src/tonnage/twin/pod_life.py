@@ -232,8 +232,8 @@ class PodLife:
         process_s: From running process to an open port [s].
         load_s: Loading the model, with the cores of ``compute.cpu_start_cores`` [s].
         warmup_s: From loaded to ready [s].
-        slow_start: Service-time factors of a ready pod's first requests, by request number, each > 0:
-            empty for none. The last one holds until its number is reached, then 1.
+        slow_start: (seconds after it could answer, service-time factor until then), ascending, each factor
+            > 0; after the last one the factor is 1. Empty for none.
         compute: CPU and memory.
         startup: Startup probe; None for none.
         readiness: Readiness probe; None: ready when the container runs, loaded or not.
@@ -249,7 +249,7 @@ class PodLife:
     process_s: Samples = ZERO
     load_s: Samples = ZERO
     warmup_s: Samples = ZERO
-    slow_start: tuple[float, ...] = ()
+    slow_start: tuple[tuple[float, float], ...] = ()
     compute: Compute = Compute()
     startup: Probe | None = None
     readiness: Probe | None = None
@@ -261,7 +261,9 @@ class PodLife:
     def __post_init__(self) -> None:
         names = [endpoint.name for endpoint in self.endpoints]
         require(len(set(names)) == len(names), "endpoints", "each name once", names)
-        require(all(f > 0 for f in self.slow_start), "slow_start", "factors > 0", self.slow_start)
+        ends = [until_s for until_s, _ in self.slow_start]
+        require(ends == sorted(set(ends)), "slow_start", "times ascending", self.slow_start)
+        require(all(f > 0 for _, f in self.slow_start), "slow_start", "factors > 0", self.slow_start)
         for where in ("startup", "liveness"):
             probe: Probe | None = getattr(self, where)
             if probe is not None:

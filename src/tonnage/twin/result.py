@@ -49,17 +49,18 @@ _DIGITS: Final = 9
 class Series:
     """What was so over time, one number per interval of ``Scenario.interval_s``.
 
-    Counts belong to the interval in which it was decided: a request is offered when it arrives, and answered,
-    refused, failed or timed out when that happens. Levels are those at the interval's end.
+    Counts belong to the interval in which it was decided: a request is offered when it arrives, and answered
+    or dropped when that happens. A dropped request is counted once, under the cause that ended its last
+    attempt. Levels are those at the interval's end.
 
     Attributes:
         time_s: Start of each interval [s].
         offered: Requests that users made (retries of a client are counted in ``retried`` only).
         answered: Answered in time for the client.
-        refused_queue: Attempts refused because the queue was full.
-        refused_deadline: Attempts refused because the deadline could not be met.
-        failed: Attempts that met no server, or whose server died.
-        timed_out: Requests whose client gave up.
+        refused_queue: Dropped: the queue was full.
+        refused_deadline: Dropped: the deadline could not be met.
+        failed: Dropped: it met no server, a closed port, or its server died.
+        timed_out: Dropped: its client had waited long enough.
         retried: Further attempts by clients.
         p50_s: Latency of what was answered in the interval [s]; nan when nothing was.
         p95_s: The same.
@@ -115,28 +116,22 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of a whole run. Conservation holds: offered = answered + lost + timed_out + unfinished.
+    """Sums of a whole run. Conservation holds: offered = answered + drops + unfinished.
 
     Attributes:
         offered: Requests that users made.
         answered: Answered in time for the client.
-        lost: Requests that ended in a refusal or failure, after all retries.
-        timed_out: Requests whose client gave up.
+        dropped: Requests given up, by the cause of their last attempt (the values of ``requests.Cause``).
         unfinished: Requests without an end when the run ended.
-        refused_queue: Attempts refused because the queue was full.
-        refused_deadline: Attempts refused because the deadline could not be met.
-        failed_no_endpoint: Attempts that met no server.
-        failed_server_died: Attempts whose server died.
+        attempts_failed: Attempts that failed, tried again or not, by cause.
         retried: Further attempts by clients.
         p50_s: Latency of all that was answered [s]; nan when nothing was.
         p90_s: The same.
         p95_s: The same.
         p99_s: The same.
         p999_s: The same.
-        mean_s: The same.
-        max_s: The same.
-        slo_misses: Requests that broke the objective's latency, or were not answered; 0 without an objective.
-        slo_miss_ratio: Of all offered; nan when none was.
+        slo_misses: Requests that broke the objective's latency, or were dropped; 0 without an objective.
+        slo_miss_ratio: Of all that were answered or dropped; nan when none was.
         cost: In the currency of the prices.
         gpu_hours: Paid for.
         gpu_hours_used: Held by pods of the workload.
@@ -149,21 +144,15 @@ class Totals:
 
     offered: int
     answered: int
-    lost: int
-    timed_out: int
+    dropped: Mapping[str, int]
     unfinished: int
-    refused_queue: int
-    refused_deadline: int
-    failed_no_endpoint: int
-    failed_server_died: int
+    attempts_failed: Mapping[str, int]
     retried: int
     p50_s: float
     p90_s: float
     p95_s: float
     p99_s: float
     p999_s: float
-    mean_s: float
-    max_s: float
     slo_misses: int
     slo_miss_ratio: float
     cost: float
@@ -177,8 +166,14 @@ class Totals:
 
     @property
     def drops(self) -> int:
-        """Requests that were offered and not answered in time."""
-        return self.lost + self.timed_out
+        """Requests that were offered and given up."""
+        return sum(self.dropped.values())
+
+    @property
+    def drop_ratio(self) -> float:
+        """Drops of all that were answered or dropped; nan when none was."""
+        ended = self.answered + self.drops
+        return self.drops / ended if ended else math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

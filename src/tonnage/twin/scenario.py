@@ -48,7 +48,7 @@ from tonnage.twin.pod_life import (
     Termination,
     require,
 )
-from tonnage.twin.requests import ArrivalPlan, ClientModel, ServerModel
+from tonnage.twin.requests import ArrivalPlan, ClientModel, RequestConfig, ServerModel
 from tonnage.twin.workload import Revision, RolloutPlan, Workload
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "PoolPlan",
     "Probe",
     "ReplicasEdited",
+    "RequestConfig",
     "ResourceMetrics",
     "Revision",
     "Rollout",
@@ -127,6 +128,7 @@ class Scenario:
         traffic: Arrivals.
         servers: Model servers; revisions name them by index.
         client: Time-outs and retries.
+        network: Balancing and round trips. Its ``interval_s`` and ``slo_s`` are those of this scenario.
         autoscaler: The HPA; None for none.
         metrics: The metrics pipelines.
         control: Times of the control plane.
@@ -145,6 +147,7 @@ class Scenario:
     servers: tuple[ServerModel, ...]
     client: ClientModel
     duration_s: float
+    network: RequestConfig = field(default_factory=RequestConfig)
     autoscaler: Hpa | None = None
     metrics: MetricsPlan = field(default_factory=MetricsPlan)
     control: ControlTimes = field(default_factory=ControlTimes)
