@@ -1,0 +1,64 @@
+"""kube-scheduler's default filters, scores and preemption (Kubernetes v1.37.2) as pure functions.
+
+    cluster = Cluster()
+    cluster.add_node(node_from_object(node_json).node)
+    placement = schedule(pod_from_object(pod_json).pod, cluster)
+    if placement.node is not None:
+        cluster.add_pod(placement.pod, placement.node)
+
+``schedule`` looks at all nodes and answers with the best ones, the scores and rejections in upstream's words,
+and whom the pod would preempt. The Go code itself is the judge: tests/differential/scheduling compares every
+answer with it. ``not_modelled`` names what of a pod's object is left out.
+"""
+
+from tonnage.scheduling.cluster import Cluster
+from tonnage.scheduling.node import Node, Taint
+from tonnage.scheduling.placement import (
+    Choose,
+    Placement,
+    Preemption,
+    Rejection,
+    Sampling,
+    first,
+)
+from tonnage.scheduling.pod import (
+    AffinityTerm,
+    Budget,
+    HostPort,
+    Owner,
+    Pod,
+    PodSpec,
+    PreferredNodeTerm,
+    SpreadConstraint,
+    Toleration,
+    WeightedTerm,
+)
+from tonnage.scheduling.resources import Amounts
+from tonnage.scheduling.selectors import NodeTerm, Requirement, Selector, selector_of
+
+__all__ = [
+    "AffinityTerm",
+    "Amounts",
+    "Budget",
+    "Choose",
+    "Cluster",
+    "HostPort",
+    "Node",
+    "NodeTerm",
+    "Owner",
+    "Placement",
+    "Pod",
+    "PodSpec",
+    "Preemption",
+    "PreferredNodeTerm",
+    "Rejection",
+    "Requirement",
+    "Sampling",
+    "Selector",
+    "SpreadConstraint",
+    "Taint",
+    "Toleration",
+    "WeightedTerm",
+    "first",
+    "selector_of",
+]
