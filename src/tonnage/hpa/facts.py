@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 from tonnage.hpa.spec import MetricQuery
@@ -20,9 +19,10 @@ ReadyStatus = Literal["True", "False", "Unknown"]
 ContainerRole = Literal["container", "sidecar", "init"]
 
 WINDOW_S_DEFAULT: Final = 60.0
-"""The window of a custom metric that states none. Source: metrics/client.go, metricServerDefaultMetricWindow."""
+"""The window of a custom metric that states none [s].
 
-_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+Source: pkg/controller/podautoscaler/metrics/client.go, metricServerDefaultMetricWindow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ContainerFact:
     """
 
     name: str
-    requests_milli: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
+    requests_milli: Mapping[str, int] = field(default_factory=dict)
     role: ContainerRole = "container"
 
 
@@ -78,8 +78,8 @@ class PodFact:
     ready: ReadyCondition | None = None
     containers: tuple[ContainerFact, ...] = ()
     pod_requests_milli: Mapping[str, int] | None = None
-    overhead_milli: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    overhead_milli: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Reconciliation:
         conditions: The autoscaler's conditions afterwards.
         metrics: The status of each metric; empty where none was computed.
         events: In the order in which they were emitted.
-        error: What the controller logs when the reconciliation failed, wholly or in part; None when all went well.
+        error: What the controller logs when the reconciliation failed, wholly or in part; else None.
         trace: Which rules decided, in order.
         state: What to hand to the next reconciliation.
     """

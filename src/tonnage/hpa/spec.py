@@ -80,8 +80,10 @@ class MetricQuery:
 
 @dataclass(frozen=True, slots=True)
 class MetricTarget:
-    """What the metric should be. A valid document sets one value, and upstream looks at the values, not the
-    type (except for Object metrics), so both are kept.
+    """What the metric should be.
+
+    A valid document sets one value, and upstream looks at the values, not at the type (except for Object
+    metrics), so both are kept.
 
     Attributes:
         type: The type that the document names.
