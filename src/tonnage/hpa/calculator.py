@@ -200,7 +200,7 @@ def count_by_pods(
     second = target.ratio(filled_milli)
     filled_count = len(filled_milli) - len(values_milli)
     steps.append(
-        Step("E12", f"with {filled_count} missing or unready pods filled in, {second.ratio:.6g} of the target")
+        Step("E12", f"with {filled_count} missing or unready pods put in, {second.ratio:.6g} of the target")
     )
     flipped = first.ratio < 1.0 < second.ratio or first.ratio > 1.0 > second.ratio
     if tolerances.allow(second.ratio) or flipped:
