@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("tonnage.cli.serve:serve", "Serve a model on this machine."),
     "up": ("tonnage.cli.up:up", "Run a service from its document on this machine, with a live view."),
     "load": ("tonnage.cli.load:load", "Send open-loop load to a server and measure it."),
+    "profile": ("tonnage.cli.profile:profile", "Measure a service on this machine."),
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
 }

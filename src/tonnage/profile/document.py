@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,13 +102,30 @@ def dump_profile(profile: ModelProfile) -> str:
 
 
 def write_profile(profile: ModelProfile, *, path: Path) -> None:
-    """Writes a profile to a file.
+    """Writes a profile to a file: whole, or not at all.
 
     Raises:
         EnvironmentFault: The file cannot be written.
     """
+    write_whole(dump_profile(profile), path=path)
+
+
+def write_whole(text: str, *, path: Path) -> None:
+    """Writes a file beside its place and then moves it there, so that no half of it is ever seen.
+
+    Raises:
+        EnvironmentFault: The file cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.write_text(dump_profile(profile), encoding="utf-8")
+        if path.exists() and not path.is_file():  # a pipe or a terminal: there is nothing to replace
+            path.write_text(text, encoding="utf-8")
+            return
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"{path}: must be writable, got {error.strerror}") from error
 

@@ -67,7 +67,8 @@ def with_capacity(profile: ModelProfile, objective: Objective) -> ModelProfile:
     elif broken is None:
         reason = "the objective held at every rate of the curve; higher ones were not measured"
     else:
-        reason = f"the objective did not hold at {broken.rate_per_s:.6g}/s; rates between are not in the curve"
+        rate = f"{broken.rate_per_s:.6g}/s"
+        reason = f"the objective did not hold at {rate}; rates between are not in the curve"
     capacity = Capacity(
         objective=objective,
         sustainable_per_s=best.rate_per_s if best is not None else None,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from tonnage.profile.quantiles import interpolated, nearest_rank, percentile_of, quantiles_of
+from tonnage.profile.quantiles import interpolated, nearest_rank, percentile_of, proportional, quantiles_of
 
 API_VERSION: Final = "tonnage.dev/v1alpha1"
 KIND: Final = "ModelProfile"
@@ -196,6 +196,8 @@ class Settings(Part):
     """Items in one batch at most."""
     wait_max_s: Seconds
     """How long the oldest request may wait for company."""
+    gather_max: Positive | None = None
+    """Items up to which the server gathers requests, as it chose at warm-up; null where nobody told."""
     queue_max: Positive
     """Requests that may wait."""
     workers: Positive
@@ -217,7 +219,7 @@ class Settings(Part):
     quick: bool
     """Whether it was the short form, whose tails are rough."""
     step_s: Annotated[float, Field(gt=0)]
-    """Length of one step of the search."""
+    """Length of one step of the search at least; longer at rates that give few requests."""
 
 
 class Startup(Part):
@@ -263,6 +265,9 @@ class Overhead(Part):
     """CPU time over elapsed time without any request."""
     requests: Count
     """Requests that this was fitted to."""
+    batch_ratio: Ratio | None = None
+    """Time of a batch in the server over its time alone in `batches`: what threads and caches that are \
+shared with real traffic add to it."""
 
 
 class ProcessMemory(Part):
@@ -298,7 +303,7 @@ class Objective(Part):
     """Of all requests, failed by time-out included [%]."""
     latency_s: Annotated[float, Field(gt=0)]
     """From the intended time of a request to its whole answer."""
-    origin: Literal["option", "document", "default"]
+    origin: Literal["option", "document"]
     """Who set it."""
 
 
@@ -442,10 +447,7 @@ class ModelProfile(Part):
             size: Items; beyond the largest measured size the time grows in proportion.
         """
         points: dict[float, float] = {float(batch.size): batch.steady_s.mean for batch in self.batches}
-        if not points:
-            return None
-        largest = max(points)
-        return interpolated(points, min(size, largest)) * max(1.0, size / largest)
+        return proportional(points, size) if points else None
 
     def to_document(self) -> dict[str, Any]:
         """The document as plain data; nulls are left out."""

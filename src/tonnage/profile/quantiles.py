@@ -71,3 +71,14 @@ def interpolated(points: Mapping[float, float], x: float) -> float:
             share = (x - left) / (right - left)
             return points[left] * (1 - share) + points[right] * share
     return points[xs[-1]]
+
+
+def proportional(points: Mapping[float, float], x: float) -> float:
+    """Like ``interpolated``, but beyond the last point the value grows in proportion to ``x``.
+
+    Args:
+        points: Ascending x, each > 0, to y; at least one.
+        x: Where.
+    """
+    last = max(points)
+    return interpolated(points, min(x, last)) * max(1.0, x / last)

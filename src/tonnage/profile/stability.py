@@ -37,7 +37,7 @@ CLOCK_LAG_MAX_S: Final = 0.005
 RATIO_MAX: Final = 1e6
 """Ratios end here, since a document holds finite numbers only."""
 
-_NEXT: Final = "close what else runs, or repeat on a calmer machine"
+NEXT: Final = "close what else runs, or repeat on a calmer machine"
 
 
 def drift(thirds_s: Sequence[float]) -> float:
@@ -101,7 +101,7 @@ def judge(
         check = Check(name=name, value=value, limit=limit, holds=value <= limit)
         checks.append(check)
         if not check.holds:
-            reasons.append(f"{name} is {_above(value, limit)}{unit}, above {limit:g}{unit}; {_NEXT}")
+            reasons.append(f"{name} is {_above(value, limit)}{unit}, above {limit:g}{unit}; {NEXT}")
 
     for batch in batches:
         short = _median_s(batch.steady_s) < SHORT_BATCH_S
