@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tonnage.errors import Problem
-from tonnage.kube.paths import Path, format_path, printable
+from tonnage.kube.paths import Path, format_path, parent_path, printable
 from tonnage.kube.text import Document, Place, read_text
 
 OBJECTS_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -21,6 +21,8 @@ OBJECTS_BYTES_MAX: Final = 16 * 1024 * 1024
 OBJECTS_VALUES_MAX: Final = 2_000_000
 """Bound of the values in it, aliases unfolded."""
 NAMESPACE_DEFAULT: Final = "default"
+OWN_GROUP: Final = "tonnage.dev/"
+"""What the apiVersion of our own documents begins with."""
 _SHOWN_MAX: Final = 60
 
 
@@ -115,6 +117,38 @@ class KubeObject:
             printable(hint) if hint else None,
         )
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a document of Tonnage and not an object of Kubernetes."""
+        return self.reference.api_version.startswith(OWN_GROUP)
+
+    def alone(self) -> Document:
+        """The document that it would be if it did not stand in a list."""
+        if not self.prefix:
+            return self.document
+        depth = len(self.prefix)
+
+        def inside(positions: Mapping[Path, Any]) -> dict[Path, Any]:
+            return {
+                path[depth:]: position for path, position in positions.items() if path[:depth] == self.prefix
+            }
+
+        whole = self.document
+        return Document(self.value, inside(whole.places), inside(whole.key_places), inside(whole.written))
+
+    def placed(self, problem: Problem) -> Problem:
+        """Gives a position to a problem that names a field of this object by its path."""
+        path, depth = problem.path, len(self.prefix)
+        paths = (each[depth:] for each in self.document.places if each[:depth] == self.prefix)
+        known = {format_path(each): each for each in paths}
+        at = path
+        while at and at not in known:
+            at = parent_path(at)
+        found = self.problem(known.get(at, ()), problem.message, problem.hint)
+        where = format_path(self.prefix)
+        whole = f"{where}.{path}" if where and path else where or path
+        return Problem(whole, found.message, found.file, found.line, found.column, found.hint)
+
     def plain(self) -> dict[str, Any]:
         """Its fields as JSON would have them: numbers are int or float, nothing is shared."""
         copied: dict[str, Any] = plain(self.value)
@@ -201,6 +235,19 @@ def _take(
         problems.append(holder.problem(("kind",), _given("kind", value)))
     if not isinstance(version, str) or not version:
         problems.append(holder.problem(("apiVersion",), _given("apiVersion", value)))
+    if isinstance(kind, str) and isinstance(version, str) and version.startswith(OWN_GROUP):
+        # A document of ours, which has its own reader: that one says what is wrong with it.
+        objects.append(
+            KubeObject(
+                Reference(kind, "", api_version=version),
+                value,
+                holder.source,
+                holder.document,
+                holder.index,
+                holder.prefix,
+            )
+        )
+        return
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace")

@@ -1,4 +1,4 @@
-"""Where replicas may run, from ``spec.scheduling`` and the GPU: selectors, affinities, tolerations, spread."""
+"""Where replicas may run, from ``spec.scheduling`` and the GPU: affinities, tolerations, spread."""
 
 from __future__ import annotations
 

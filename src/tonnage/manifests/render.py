@@ -14,7 +14,6 @@ from tonnage.manifests.service import kube_service
 from tonnage.profile import ModelProfile
 from tonnage.spec.service import ModelService
 
-
 _FIRST: Final = ("apiVersion", "kind", "metadata", "type", "name", "image", "topologyKey")
 """Keys that people look for first; the others follow in order of their names."""
 

@@ -71,23 +71,42 @@ def leaf_paths() -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.path for entry in all_fields() if not entry.parts))
 
 
-def known_names(path: Path, value: Any) -> tuple[str, ...]:
+def known_names(path: Path, value: Any, root: type[Part] = ModelService) -> tuple[str, ...]:
     """Names that a mapping may have.
 
     Args:
         path: The mapping's path in a document.
         value: The document, whose ``type`` fields tell the members of a union apart.
+        root: The kind of document.
     """
-    parts: tuple[type[Part], ...] = (ModelService,)
+    parts: tuple[type[Part], ...] = (root,)
     for step in path:
         value = _inside(value, step)
-        if isinstance(step, int):
-            chosen = value.get("type") if isinstance(value, dict) else None
-            parts = tuple(part for part in parts if _tag(part) == chosen) or parts
-            continue
-        infos = [info for part in parts if (info := fields_of(part).get(step)) is not None]
-        parts = tuple(inner for info in infos for inner in _parts(info.annotation))
+        if not isinstance(step, int):
+            parts = _parts_below(parts, step)
+        chosen = value.get("type") if isinstance(value, dict) else None
+        parts = tuple(part for part in parts if _tag(part) == chosen) or parts
     return tuple(dict.fromkeys(name for part in parts for name in fields_of(part)))
+
+
+def tags_at(path: Path, root: type[Part] = ModelService) -> tuple[str, ...]:
+    """What ``type`` may be in the members of a union; empty where there is no union.
+
+    Args:
+        path: The member's path in a document, without union tags.
+        root: The kind of document.
+    """
+    parts: tuple[type[Part], ...] = (root,)
+    for step in path:
+        if not isinstance(step, int):
+            parts = _parts_below(parts, step)
+    tags = tuple(tag for part in parts if (tag := _tag(part)) is not None)
+    return tags if len(parts) > 1 else ()
+
+
+def _parts_below(parts: Iterable[type[Part]], name: str) -> tuple[type[Part], ...]:
+    infos = [info for part in parts if (info := fields_of(part).get(name)) is not None]
+    return tuple(dict.fromkeys(inner for info in infos for inner in _parts(info.annotation)))
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str | None:
@@ -103,9 +122,9 @@ def nearest(wrong: str, right: Iterable[str]) -> str | None:
     return by_key[matches[0]] if matches else None
 
 
-def elsewhere(name: str) -> str | None:
+def elsewhere(name: str, root: type[Part] = ModelService) -> str | None:
     """The outermost path at which a field of this name stands; None when there is none or are several."""
-    paths = sorted({entry.path for entry in all_fields() if entry.name == name}, key=_depth)
+    paths = sorted({entry.path for entry in all_fields(root) if entry.name == name}, key=_depth)
     first_is_alone = len(paths) == 1 or (len(paths) > 1 and _depth(paths[0]) < _depth(paths[1]))
     return paths[0] if first_is_alone else None
 

@@ -18,9 +18,10 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from tonnage.errors import Problem, SpecError
+from tonnage.kube.paths import Path, format_path
+from tonnage.kube.text import TEXT_BYTES_MAX, Document, read_text
 from tonnage.spec.fields import nearest
 from tonnage.spec.model import SampleTensor
-from tonnage.kube.paths import Path, format_path
 from tonnage.spec.problems import (
     PROBLEMS_MAX,
     Locator,
@@ -32,7 +33,6 @@ from tonnage.spec.problems import (
 )
 from tonnage.spec.samples import check_sample
 from tonnage.spec.service import KIND, UNREAD, ModelService
-from tonnage.kube.text import TEXT_BYTES_MAX, Document, read_text
 
 _ROUNDS_MAX: Final = 8
 _SAMPLE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -96,7 +96,7 @@ def parse_model_service(text: str, *, source: str = "<text>") -> ModelService:
     service: ModelService | None = None
     if document is not None:
         known = {problem.path for problem in problems}
-        service, found = _validate(document, Locator(document, source))
+        service, found = validate_model_service(document, Locator(document, source))
         problems += [problem for problem in found if problem.path not in known]
     if problems or service is None:
         raise SpecError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
@@ -135,7 +135,10 @@ def _stranger(document: Document, source: str) -> Problem:
     return Problem("kind", f"must be {KIND}, got {got}", source, place.line, place.column)
 
 
-def _validate(document: Document, locator: Locator) -> tuple[ModelService | None, list[Problem]]:
+def validate_model_service(
+    document: Document, locator: Locator
+) -> tuple[ModelService | None, list[Problem]]:
+    """Makes a service of a document; None and every problem when it is wrong."""
     try:
         return ModelService.model_validate(document.value, by_alias=True, by_name=False), []
     except SpecError as error:

@@ -13,16 +13,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from tonnage.errors import Problem
-from tonnage.spec.fields import elsewhere, known_names, nearest
 from tonnage.kube.paths import Path, format_path, parent_path, printable
-from tonnage.spec.scalars import QUOTE_HINT, REFUSED
 from tonnage.kube.text import Document, Place
+from tonnage.spec.fields import elsewhere, known_names, nearest, tags_at
+from tonnage.spec.scalars import QUOTE_HINT, REFUSED, Part
+from tonnage.spec.service import ModelService
 
 PROBLEMS_MAX: Final = 100
 """Faults of fields that are worded one by one; a document with more is nonsense as a whole."""
 _SHOWN_MAX: Final = 60
-_METRICS: Final = ("spec", "scaling", "metrics")
-
 _FOREIGN: Final = {
     "spec.resources.requests": "cpu and memory stand directly under resources, and are what is requested",
     "spec.resources.limits.gpu": "GPUs stand in spec.resources.gpu",
@@ -70,9 +69,10 @@ _MESSAGES: Final = {
 class Locator:
     """Finds positions and written values in one document."""
 
-    def __init__(self, document: Document, source: str) -> None:
+    def __init__(self, document: Document, source: str, root: type[Part] = ModelService) -> None:
         self.document = document
         self.source = source
+        self.root = root
         self._places = {format_path(path): place for path, place in document.places.items()}
 
     def problem(
@@ -115,15 +115,24 @@ def shorten(text: str) -> str:
     return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 3]}..."
 
 
-def document_path(location: tuple[int | str, ...]) -> Path:
+def document_path(location: tuple[int | str, ...], root: type[Part] = ModelService) -> Path:
     """Turns pydantic's location into a path of the document: without union tags and key marks."""
-    path = tuple(step for step in location if step != "[key]")
-    return path[:4] + path[5:] if path[:3] == _METRICS and len(path) > 4 else path
+    path: Path = ()
+    tags: tuple[str, ...] = ()
+    for step in location:
+        if step == "[key]":
+            continue
+        if step in tags:
+            tags = ()  # The tag of a union, which stands between a member and its field.
+            continue
+        path = (*path, step)
+        tags = tags_at(path, root)
+    return path
 
 
-def suggested_name(path: Path, document: Document) -> str | None:
+def suggested_name(path: Path, document: Document, root: type[Part] = ModelService) -> str | None:
     """The field that an unknown one most likely stands for."""
-    return nearest(str(path[-1]), known_names(path[:-1], document.value))
+    return nearest(str(path[-1]), known_names(path[:-1], document.value, root))
 
 
 def field_problems(error: ValidationError, locator: Locator) -> list[Problem]:
@@ -143,7 +152,8 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 
 def _worded(detail: ErrorDetails, locator: Locator) -> Problem:
-    path, kind, context = document_path(detail["loc"]), detail["type"], dict(detail.get("ctx") or {})
+    path, kind = document_path(detail["loc"], locator.root), detail["type"]
+    context = dict(detail.get("ctx") or {})
     name = format_path(path)
     if kind == "missing":
         return locator.problem(name, "must be given")
@@ -180,8 +190,8 @@ def _hint(kind: str, context: dict[str, Any], value: Any, got: str) -> str | Non
 
 def _unknown(path: Path, locator: Locator) -> Problem:
     name, wrong = format_path(path), str(path[-1])
-    known = known_names(path[:-1], locator.document.value)
-    near, other = nearest(wrong, known), elsewhere(wrong)
+    known = known_names(path[:-1], locator.document.value, locator.root)
+    near, other = nearest(wrong, known), elsewhere(wrong, locator.root)
     if other is not None and parent_path(other) == re.sub(r"\[[0-9]+\]", "[]", parent_path(name)):
         other = None  # It stands here, but in another member of the union.
     if name in _FOREIGN:
@@ -205,7 +215,7 @@ def _wrong_choice(path: Path, expected: str, value: Any, got: str, locator: Loca
 
 
 def _wrong_tag(path: Path, kind: str, detail: ErrorDetails, locator: Locator) -> Problem:
-    choices = ("cpu", "memory", "latency", "load", "pods")
+    choices = tags_at(path, locator.root)
     inner = (*path, "type")
     holder = detail["input"] if isinstance(detail["input"], dict) else {}
     value = holder.get("type")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tonnage.errors import Problem
-from tonnage.spec.body import ModelServiceSpec
 from tonnage.kube.paths import format_path
+from tonnage.spec.body import ModelServiceSpec
 from tonnage.spec.placement import Toleration
 from tonnage.spec.samples import check_paths, check_warmup
 from tonnage.spec.scaling import LatencyMetric

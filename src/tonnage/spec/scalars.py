@@ -97,6 +97,8 @@ class _Scalar:
 
 
 def _to_text(value: Any) -> Any:
+    if isinstance(value, tuple) and all(isinstance(item, Duration) for item in value):
+        return [str(item) for item in value]
     return str(value) if isinstance(value, Duration | Rate | Quantity) else value
 
 
@@ -115,6 +117,32 @@ def _duration(given: Any) -> Duration:
         return parse_duration(text)
     except UnitError as error:
         raise refusal(str(error), error.hint) from None
+
+
+def _durations(given: Any) -> tuple[Duration, ...]:
+    """One duration, or a list of measured ones, in any order; kept in order of length."""
+    if not isinstance(given, list | tuple):
+        return (_duration(given),)
+    if not given:
+        raise refusal("must hold at least one duration")
+    return tuple(sorted(item if isinstance(item, Duration) else _duration(item) for item in given))
+
+
+def _json_value(given: Any, depth_left: int = _SAMPLE_DEPTH_MAX) -> Any:
+    if depth_left == 0:
+        raise refusal(f"must be nested at most {_SAMPLE_DEPTH_MAX} deep")
+    if isinstance(given, dict):
+        return {str(key): _json_value(value, depth_left - 1) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [_json_value(value, depth_left - 1) for value in given]
+    return given if given is None else _option(given)
+
+
+def _json_mapping(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise refusal("must be a mapping")
+    value: dict[str, Any] = _json_value(given)
+    return value
 
 
 def _rate(given: Any) -> Rate:
@@ -171,9 +199,25 @@ _RATE_SCHEMA: Final = {
 }
 
 
+_RATE_OR_ZERO_SCHEMA: Final = {
+    "anyOf": [{"type": "string", "pattern": COUNT_PATTERN}, {"type": "number", "minimum": 0}]
+}
+_DURATION_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN}
+
+
 def _check_rate(value: Rate) -> None:
     if value.exact_per_second <= Fraction(0):
         raise refusal("must be greater than 0")
+
+
+def _check_amount(value: Quantity) -> None:
+    if value.nano < 0:
+        raise refusal("must be >= 0")
+
+
+def _check_number(value: float) -> None:
+    if value < 0:
+        raise refusal("must be >= 0")
 
 
 def _check_positive(value: int) -> None:
@@ -283,6 +327,21 @@ PositiveQuantity = Annotated[
 ]
 Ratio = Annotated[Quantity, _Scalar(_quantity, Quantity, _QUANTITY_SCHEMA, _check_ratio)]
 
+Amount = Annotated[Quantity, _Scalar(_quantity, Quantity, _QUANTITY_SCHEMA, _check_amount)]
+AnyRate = Annotated[Rate, _Scalar(_rate, Rate, _RATE_OR_ZERO_SCHEMA)]
+Durations = Annotated[
+    tuple[Duration, ...],
+    _Scalar(
+        _durations,
+        _Unmade,
+        {"anyOf": [_DURATION_SCHEMA, {"type": "array", "items": _DURATION_SCHEMA, "minItems": 1}]},
+    ),
+]
+"""A time that differs from one to the next: one value, or the values that were measured."""
+JsonMapping = Annotated[dict[str, Any], _Scalar(_json_mapping, _Unmade, {"type": "object"})]
+"""A piece of another document, such as a patch; read as it is."""
+
+NonNegative = Annotated[float, _Scalar(_number, _Unmade, {"type": "number", "minimum": 0}, _check_number)]
 Number = Annotated[float, _Scalar(_number, _Unmade, {"type": "number"})]
 OptionValue = Annotated[
     str | bool | int | float,

@@ -1,4 +1,4 @@
-"""The reader of YAML and JSON text, which lives with the Kubernetes objects; its names for this room's users."""
+"""The reader of YAML and JSON text, which lives with the Kubernetes objects, by its names."""
 
 from __future__ import annotations
 
