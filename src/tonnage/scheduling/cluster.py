@@ -15,6 +15,7 @@ from typing import Any
 from tonnage.scheduling.counts import PodCounts, Question
 from tonnage.scheduling.node import Node
 from tonnage.scheduling.pod import Budget, HostPort, Owner, Pod
+from tonnage.scheduling.resources import PODS
 from tonnage.scheduling.selectors import Selector, selector_of
 from tonnage.scheduling.table import Ints, NodeTable
 
@@ -26,12 +27,11 @@ class Cluster:
 
     Attributes:
         table: The nodes as columns; for reading.
-        images: How many nodes have each image.
+        counts: How many pods of a kind each node has; for reading.
     """
 
     def __init__(self) -> None:
         self.table = NodeTable()
-        self.images: Counter[str] = Counter()
         self.counts = PodCounts(self.namespace_labels)
         self._pods: list[dict[str, Pod]] = []
         self._node_of: dict[str, str] = {}
@@ -42,6 +42,7 @@ class Cluster:
         self._services: dict[tuple[str, str], Selector] = {}
         self._controllers: dict[tuple[str, Owner], Selector] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
+        self._images: dict[str, tuple[int, int]] = {}
         self._memory: Memory = {}
         self._memory_epoch = -1
 
@@ -57,7 +58,7 @@ class Cluster:
             raise ValueError(f"node {node.name}: must not be in the cluster yet")
         self.table.insert(node)
         self.counts.insert_node()
-        self.images.update(node.images.keys())
+        self._add_images(node)
         self._pods.append({})
         self._ports.append(Counter())
         self._devices.append(Counter())
@@ -70,7 +71,7 @@ class Cluster:
         """
         place = self.table.place[node.name]
         self._subtract_images(self.table.nodes[place])
-        self.images.update(node.images.keys())
+        self._add_images(node)
         self.table.replace(place, node)
 
     def remove_node(self, name: str) -> tuple[Pod, ...]:
@@ -159,8 +160,13 @@ class Cluster:
 
     def requested(self, name: str) -> dict[str, int]:
         """What the pods of a node request in all, by resource: millicores, bytes, counts."""
-        place = self.table.place[name]
-        return {resource: int(column[place]) for resource, column in self.table.requested.items()}
+        return self.requested_at(self.table.place[name])
+
+    def requested_at(self, place: int) -> dict[str, int]:
+        """The same by the node's place; ``pods`` is how many there are."""
+        found = {resource: int(column[place]) for resource, column in self.table.requested.items()}
+        found[PODS] = int(self.table.pods[place])
+        return found
 
     def ports_on(self, place: int) -> Counter[HostPort]:
         """How many pods of a node take each port of it; for reading."""
@@ -250,6 +256,10 @@ class Cluster:
                 found = found.with_requirements(own.requirements)
         return found
 
+    def image(self, name: str) -> tuple[int, int]:
+        """The bytes of an image, as the first of its nodes states them, and how many nodes have it."""
+        return self._images.get(name, (0, 0))
+
     # -- what decisions remember
 
     def memory(self) -> Memory:
@@ -277,8 +287,13 @@ class Cluster:
             self._devices[place][name] += times * amount
         self.counts.add(pod, place, times)
 
+    def _add_images(self, node: Node) -> None:
+        for name, size_bytes in node.images.items():
+            size_bytes, nodes = self._images.get(name, (size_bytes, 0))
+            self._images[name] = (size_bytes, nodes + 1)
+
     def _subtract_images(self, node: Node) -> None:
         for name in node.images:
-            self.images[name] -= 1
-            if not self.images[name]:
-                del self.images[name]
+            size_bytes, nodes = self._images.pop(name)
+            if nodes > 1:
+                self._images[name] = (size_bytes, nodes - 1)

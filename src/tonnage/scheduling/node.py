@@ -14,7 +14,7 @@ REGION: Final = "topology.kubernetes.io/region"
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
-EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+EFFECTS: Final[tuple[Effect, ...]] = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,3 +118,7 @@ class Sampling:
             return nodes
         percentage = self.percentage or max(50 - nodes // 125, 5)
         return max(nodes * percentage // 100, 100)
+
+
+ALL_NODES: Final = Sampling()
+"""Every node is looked at."""

@@ -122,6 +122,13 @@ class NodeTable:
             found = columns[name] = np.zeros(len(self.nodes), np.int64)
         return found
 
+    def free(self, name: str) -> tuple[Ints, Ints]:
+        """How much of a resource each node has, and how much of it the pods leave; that may be negative."""
+        allocatable, requested = self.allocatable.get(name), self.requested.get(name)
+        if allocatable is None:
+            allocatable = np.zeros(len(self.nodes), np.int64)
+        return allocatable, allocatable if requested is None else allocatable - requested
+
     def domains(self, key: str) -> Domains:
         """The values of a label over the nodes; remembered until a node changes."""
         found = self._domains.get(key)
