@@ -20,7 +20,16 @@ from tonnage.traffic.arrivals import (
     clipped,
     every_nth,
 )
+from tonnage.traffic.mixtures import MergedArrivals, ScaledPath, SumPaths, added, scaled
 from tonnage.traffic.parse import TraceFormat, parse_trace
+from tonnage.traffic.paths import (
+    DiurnalArrivals,
+    FlashArrivals,
+    MmppArrivals,
+    PathProcess,
+    RatePath,
+    path_of,
+)
 from tonnage.traffic.trace import CountTrace, TimestampTrace, Trace, binned, scaled_to_peak, sped_up
 
 __all__ = [
@@ -30,17 +39,28 @@ __all__ = [
     "ConstantArrivals",
     "CountArrivals",
     "CountTrace",
+    "DiurnalArrivals",
+    "FlashArrivals",
+    "MergedArrivals",
+    "MmppArrivals",
+    "PathProcess",
     "PoissonArrivals",
+    "RatePath",
+    "ScaledPath",
     "Spacing",
+    "SumPaths",
     "TimestampArrivals",
     "TimestampTrace",
     "Trace",
     "TraceFormat",
+    "added",
     "arrivals_of",
     "binned",
     "clipped",
     "every_nth",
     "parse_trace",
+    "path_of",
+    "scaled",
     "scaled_to_peak",
     "sped_up",
 ]

@@ -24,7 +24,7 @@ from tonnage.twin.requests.model import (
     ServerModel,
 )
 from tonnage.twin.requests.plan import ArrivalPlan, plan_of, recorded
-from tonnage.twin.requests.results import QUANTILES, Balance, Series, SlotTotals, SlotWindow
+from tonnage.twin.requests.results import QUANTILES, Balance, LoggedBatch, Series, SlotTotals, SlotWindow
 from tonnage.twin.requests.service import MeasuredService, ParametricService, ServiceLaw
 from tonnage.twin.requests.world import RequestWorld
 
@@ -36,6 +36,7 @@ __all__ = [
     "Balancing",
     "Cause",
     "ClientModel",
+    "LoggedBatch",
     "MeasuredService",
     "ParametricService",
     "RequestConfig",

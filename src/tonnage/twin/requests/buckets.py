@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tonnage.twin.requests.compiled import inner
+
 PER_OCTAVE: Final = 36
 OCTAVES_BELOW: Final = 13
 OCTAVES_ABOVE: Final = 10
@@ -57,14 +59,40 @@ def quantile(counts: npt.NDArray[Any], q: float) -> float | None:
     return None if np.isnan(found) else found
 
 
-def quantiles(counts: npt.NDArray[Any], qs: tuple[float, ...]) -> npt.NDArray[np.float64]:
-    """Several quantiles at once [s]; NaN where nothing was counted."""
+def quantiles(
+    counts: npt.NDArray[Any], qs: tuple[float, ...], *, first: int = 0
+) -> npt.NDArray[np.float64]:
+    """Several quantiles at once [s]; NaN where nothing was counted.
+
+    Args:
+        counts: Counts of buckets ``first`` and on, as many as are given.
+        qs: Each in (0, 1].
+        first: Number of the first bucket given.
+    """
     running = np.cumsum(counts)
-    total = int(running[-1])
+    total = int(running[-1]) if running.size else 0
     if total == 0:
         return np.full(len(qs), np.nan)
     ranks = np.maximum(1, np.ceil(np.array(qs) * total))
-    index = np.searchsorted(running, ranks)
+    index = first + np.searchsorted(running, ranks)
     middle = np.where(index > 0, (index - 0.5) / PER_OCTAVE, 0.0)
     top = OCTAVES_BELOW + OCTAVES_ABOVE
     return np.asarray(0.1 * 2.0 ** (np.minimum(middle, top) - OCTAVES_BELOW))
+
+
+@inner
+def bucket_of(seconds: float, upper: npt.NDArray[np.float64], cells: npt.NDArray[np.int16]) -> int:
+    """The bucket of a duration.
+
+    Args:
+        seconds: Any number but NaN [s].
+        upper: ``UPPER_S``.
+        cells: ``CELLS``.
+    """
+    cell = (np.float64(seconds).view(np.int64) >> CELL_SHIFT) - FIRST_CELL
+    if seconds <= 0.0 or cell < 0:
+        return 0
+    if cell >= cells.size:
+        return BUCKETS - 1
+    bucket = np.int64(cells[cell])
+    return bucket + 1 if seconds > upper[bucket] else bucket

@@ -2,7 +2,7 @@
 
 Only *entries*, the functions that Python calls, are kept on disk; what they call is compiled into them.
 Numba looks at the file of the entry alone to see whether its machine code is stale, so the entries are
-made by a factory that closes over a digest of every file of the kernel: a change in any of them is seen.
+made by a factory that closes over a stamp of every file of the kernel: a change in any of them is seen.
 
 The code is kept beside the sources, or where ``NUMBA_CACHE_DIR`` says, or in the user's cache; where
 none of these can be written it is compiled anew in each process, which takes some seconds.
@@ -22,21 +22,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def inner(function: F) -> F:
     """A function that only compiled functions and tests call."""
-    return cast(F, numba.njit(error_model="numpy")(function))
+    return cast("F", numba.njit(error_model="numpy")(function))
+
+
+def merged(function: F) -> F:
+    """An inner function that is always compiled into its caller: its many arrays are costly to pass on."""
+    return cast("F", numba.njit(error_model="numpy", forceinline=True)(function))
 
 
 def entry(function: F) -> F:
     """A function that Python calls: its machine code is kept on disk where that is possible."""
     try:
-        return cast(F, numba.njit(error_model="numpy", cache=True)(function))
+        return cast("F", numba.njit(error_model="numpy", cache=True)(function))
     except RuntimeError:  # numba found no folder that can be written
-        return cast(F, numba.njit(error_model="numpy")(function))
+        return cast("F", numba.njit(error_model="numpy")(function))
 
 
-def sources_digest() -> str:
-    """A digest of all files of this room, in hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=16)
+def sources_stamp() -> int:
+    """A number [0 to 2**62 - 1] that changes with any file of this room."""
+    digest = hashlib.blake2b(digest_size=8)
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return int.from_bytes(digest.digest(), "big") >> 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tonnage.twin.requests.buckets import quantile
+from tonnage.twin.requests.buckets import BUCKETS, quantile
 from tonnage.twin.requests.model import CAUSES, Cause
 
 IntArray = npt.NDArray[np.int64]
@@ -46,6 +46,12 @@ class SlotTotals:
     wait_s: float
     latency_s: float
     latency: IntArray
+
+    @classmethod
+    def none(cls, time_s: float) -> SlotTotals:
+        """A pod that has done nothing by a time [s]."""
+        causes, buckets = np.zeros(len(CAUSES), np.int64), np.zeros(BUCKETS, np.int64)
+        return cls(time_s, 0, causes, 0, 0.0, 0.0, 0.0, 0.0, 0.0, buckets)
 
     def since(self, earlier: SlotTotals) -> SlotTotals:
         """What came after an earlier reading of the same pod; ``time_s`` is then the length [s]."""
@@ -145,6 +151,27 @@ class Balance:
     def in_flight(self) -> int:
         """Requests that are neither answered nor given up."""
         return self.at_servers + self.to_retry
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBatch:
+    """One line of the log.
+
+    Attributes:
+        slot: Whose it was.
+        worker: Which worker of the pod.
+        cause: None for a batch; else why a request was refused or dropped.
+        start_s: When the batch started, or the request failed [s].
+        end_s: When the batch was to end at the speed it started with [s].
+        items: Requests in it.
+    """
+
+    slot: int
+    worker: int
+    cause: Cause | None
+    start_s: float
+    end_s: float
+    items: int
 
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
