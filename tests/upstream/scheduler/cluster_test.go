@@ -1,0 +1,154 @@
+package scheduler
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/core"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	registrypod "k8s.io/kubernetes/pkg/registry/core/pod"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config"
+	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
+	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
+	"k8s.io/kubernetes/pkg/scheduler/profile"
+)
+
+// objects are what a cluster consists of.
+type objects struct {
+	Nodes        []*v1.Node                      `json:"nodes"`
+	Pods         []*v1.Pod                       `json:"pods"`
+	Namespaces   []*v1.Namespace                 `json:"namespaces"`
+	Services     []*v1.Service                   `json:"services"`
+	ReplicaSets  []*appsv1.ReplicaSet            `json:"replicaSets"`
+	StatefulSets []*appsv1.StatefulSet           `json:"statefulSets"`
+	Budgets      []*policyv1.PodDisruptionBudget `json:"budgets"`
+}
+
+// cluster is a scheduler that knows of one cluster. Its informers are never started: what they would have
+// heard of is put into their indexers and into the scheduler's cache.
+type cluster struct {
+	logger    klog.Logger
+	ctx       context.Context
+	stop      context.CancelFunc
+	informers informers.SharedInformerFactory
+	snapshot  *internalcache.Snapshot
+	sched     *scheduler.Scheduler
+	framework framework.Framework
+	preempter *defaultpreemption.DefaultPreemption
+	nodes     map[string]*v1.Node
+	nominated map[types.UID]*v1.Pod
+	preempted chan types.UID
+}
+
+func newCluster(from *objects) (*cluster, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	client := fake.NewClientset()
+	c := &cluster{
+		logger:    klog.FromContext(ctx),
+		ctx:       ctx,
+		stop:      stop,
+		informers: informers.NewSharedInformerFactory(client, 0),
+		snapshot:  internalcache.NewEmptySnapshot(),
+		nodes:     map[string]*v1.Node{},
+		nominated: map[types.UID]*v1.Pod{},
+		preempted: make(chan types.UID, 10000),
+	}
+	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
+	var err error
+	c.sched, err = scheduler.New(ctx, client, c.informers, nil, profile.NewRecorderFactory(broadcaster),
+		scheduler.WithNodeInfoSnapshot(c.snapshot))
+	if err != nil {
+		return nil, err
+	}
+	c.framework = c.sched.Profiles[v1.DefaultSchedulerName]
+	// The profile's own instance of the plugin is out of reach; this one is made in the same way.
+	args := &config.DefaultPreemptionArgs{MinCandidateNodesPercentage: 10, MinCandidateNodesAbsolute: 100}
+	features := feature.NewSchedulerFeaturesFromGates(utilfeature.DefaultFeatureGate)
+	c.preempter, err = defaultpreemption.New(ctx, args, c.framework, features)
+	if err != nil {
+		return nil, err
+	}
+	c.preempter.Executor.PreemptPod = func(_ context.Context, _ preemption.Candidate, _ preemption.ExecutorPreemptor, victim *v1.Pod, _ string) (bool, error) {
+		c.preempted <- victim.UID
+		return false, nil
+	}
+	return c, c.fill(from)
+}
+
+func (c *cluster) fill(from *objects) error {
+	coreInformers, apps := c.informers.Core().V1(), c.informers.Apps().V1()
+	for _, one := range from.Namespaces {
+		if err := coreInformers.Namespaces().Informer().GetIndexer().Add(one); err != nil {
+			return err
+		}
+	}
+	for _, one := range from.Services {
+		if err := coreInformers.Services().Informer().GetIndexer().Add(one); err != nil {
+			return err
+		}
+	}
+	for _, one := range from.ReplicaSets {
+		if err := apps.ReplicaSets().Informer().GetIndexer().Add(one); err != nil {
+			return err
+		}
+	}
+	for _, one := range from.StatefulSets {
+		if err := apps.StatefulSets().Informer().GetIndexer().Add(one); err != nil {
+			return err
+		}
+	}
+	for _, one := range from.Budgets {
+		if err := c.informers.Policy().V1().PodDisruptionBudgets().Informer().GetIndexer().Add(one); err != nil {
+			return err
+		}
+	}
+	for _, one := range from.Nodes {
+		c.sched.Cache.AddNode(c.logger, defaulted(one))
+		c.nodes[one.Name] = one
+	}
+	for _, one := range from.Pods {
+		if err := admit(one); err != nil {
+			return err
+		}
+		if err := c.sched.Cache.AddPod(c.logger, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func defaulted(node *v1.Node) *v1.Node {
+	legacyscheme.Scheme.Default(node)
+	return node
+}
+
+// admit does to a pod what the API server does when it is created; the status is kept as it is.
+func admit(pod *v1.Pod) error {
+	legacyscheme.Scheme.Default(pod)
+	status := pod.Status
+	var internal core.Pod
+	if err := legacyscheme.Scheme.Convert(pod, &internal, nil); err != nil {
+		return err
+	}
+	registrypod.Strategy.PrepareForCreate(context.Background(), &internal)
+	var out v1.Pod
+	if err := legacyscheme.Scheme.Convert(&internal, &out, nil); err != nil {
+		return err
+	}
+	out.Status = status
+	*pod = out
+	return nil
+}
