@@ -62,11 +62,13 @@ class Count:
         replicas: The count, of any sign: what overflowed is negative.
         status: The metric's current value.
         steps: How it came about.
+        timestamp_s: When the metric was measured, as far as upstream says [s].
     """
 
     replicas: int
     status: MetricStatus
     steps: tuple[Step, ...] = ()
+    timestamp_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ the computeStatusFor... functions).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tonnage.hpa.calculator import (
     Count,
@@ -31,7 +31,6 @@ from tonnage.hpa.facts import (
     ObjectValue,
     PodFact,
     PodSamples,
-    Sample,
 )
 from tonnage.hpa.outcome import Step
 from tonnage.hpa.pods import CannotCount, group_pods, requests_milli
@@ -111,7 +110,7 @@ def propose(scene: Scene) -> Proposal:
     specs = scene.hpa.metrics
     for spec in specs:
         label = f"{spec.query.type} {spec.query.name}"
-        outcome = _count(spec, scene)
+        outcome = count_metric(spec, scene)
         if isinstance(outcome, Failure):
             failures.append(outcome)
             statuses.append(MetricStatus())
@@ -134,7 +133,12 @@ def propose(scene: Scene) -> Proposal:
     return Proposal(replicas, metric, tuple(statuses), tuple(failures), error, tuple(steps))
 
 
-def _count(spec: MetricSpec, scene: Scene) -> Count | Failure:
+def count_metric(spec: MetricSpec, scene: Scene) -> Count | Failure:
+    """Computes one metric.
+
+    Raises:
+        TypeError: The snapshot's answer is of another kind than the query, or a Pods metric has no target.
+    """
     try:
         if spec.query.type in ("Resource", "ContainerResource"):
             return _count_resource(spec, scene)
@@ -157,19 +161,21 @@ def _count_resource(spec: MetricSpec, scene: Scene) -> Count:
             "invalid resource metric source: neither an average utilization target nor an average value "
             "(usage) target was set"
         )
-    samples = _samples(query, scene, f"unable to get metrics for resource {query.name}")
+    answer = _samples(query, scene, f"unable to get metrics for resource {query.name}")
+    samples = answer.samples
     groups = group_pods(
         scene.pods, samples, is_cpu=query.name == "cpu", config=scene.config, now_s=scene.now_s
     )
     values_milli = remaining_values_milli(samples, groups)
     requested_milli = requests_milli(scene.pods, query.name, query.container)
-    return count_by_pods(
+    count = count_by_pods(
         values_milli,
         groups,
         Utilization(target.average_utilization_percent, requested_milli),
         spec_replicas=scene.spec_replicas,
         tolerances=scene.tolerances,
     )
+    return replace(count, timestamp_s=answer.timestamp_s)
 
 
 def _count_samples(spec: MetricSpec, scene: Scene) -> Count:
@@ -177,19 +183,20 @@ def _count_samples(spec: MetricSpec, scene: Scene) -> Count:
     query = spec.query
     is_resource = query.type != "Pods"
     what = f"metrics for resource {query.name}" if is_resource else f"metric {query.name}"
-    samples = _samples(query, scene, f"unable to get {what}")
+    answer = _samples(query, scene, f"unable to get {what}")
     is_cpu = is_resource and query.name == "cpu"
-    groups = group_pods(scene.pods, samples, is_cpu=is_cpu, config=scene.config, now_s=scene.now_s)
-    return count_by_pods(
-        remaining_values_milli(samples, groups),
+    groups = group_pods(scene.pods, answer.samples, is_cpu=is_cpu, config=scene.config, now_s=scene.now_s)
+    count = count_by_pods(
+        remaining_values_milli(answer.samples, groups),
         groups,
         Plain(_required(spec.target.average_value_milli)),
         spec_replicas=scene.spec_replicas,
         tolerances=scene.tolerances,
     )
+    return replace(count, timestamp_s=answer.timestamp_s)
 
 
-def _samples(query: MetricQuery, scene: Scene, what: str) -> dict[str, Sample]:
+def _samples(query: MetricQuery, scene: Scene, what: str) -> PodSamples:
     answer = scene.snapshot.answer_to(query)
     if isinstance(answer, MetricError):
         raise CannotCount(f"{what}: {answer.message}")
@@ -197,7 +204,7 @@ def _samples(query: MetricQuery, scene: Scene, what: str) -> dict[str, Sample]:
         raise TypeError(f"a {query.type} query must be answered with PodSamples, got {answer!r}")
     if not scene.pods:
         raise CannotCount("no pods returned by selector while calculating replica count")
-    return dict(answer.samples)
+    return answer
 
 
 def _count_object(spec: MetricSpec, scene: Scene) -> Count:
@@ -224,13 +231,14 @@ def _count_object(spec: MetricSpec, scene: Scene) -> Count:
             pods=scene.pods,
             tolerances=scene.tolerances,
         )
-    return count_by_average(
+    count = count_by_average(
         answer.value_milli,
         _required(target.average_value_milli),
         status_replicas=scene.status_replicas,
         tolerances=scene.tolerances,
         is_external=False,
     )
+    return replace(count, timestamp_s=answer.timestamp_s)
 
 
 def _count_external(spec: MetricSpec, scene: Scene) -> Count:
@@ -247,13 +255,14 @@ def _count_external(spec: MetricSpec, scene: Scene) -> Count:
     if not isinstance(answer, ExternalValues):
         raise TypeError(f"an External query must be answered with ExternalValues, got {answer!r}")
     if target.average_value_milli is not None:
-        return count_by_average(
+        count = count_by_average(
             external_shared_total_milli(answer.values_milli),
             target.average_value_milli,
             status_replicas=scene.status_replicas,
             tolerances=scene.tolerances,
             is_external=True,
         )
+        return replace(count, timestamp_s=answer.timestamp_s)
     return count_by_value(
         external_total_milli(answer.values_milli),
         _required(target.value_milli),
