@@ -228,13 +228,12 @@ def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: flo
     within = np.minimum(np.cumsum(density), 1.0)
     times = chain.step_s / 2 * np.arange(2 * chain.steps, dtype=np.float64)
     extra_s = law.fixed_s + law.wait_max_s
-    middles = (np.arange(chain.steps) + 0.5) * chain.step_s
     return Estimate(
         rate_per_s=rate_per_s,
         utilization=utilization,
         batch_size_mean=float(taken @ np.arange(1, chain.size + 1)),
         mean_s=float(times @ density) / float(density.sum()) + extra_s,
-        waiting_mean_s=float(waits.sum(axis=1) @ middles),
+        waiting_mean_s=float(waits.sum(axis=1) @ _middles(chain.steps)) * chain.step_s,
         times_s=times + extra_s,
         within=within,
     )
@@ -249,7 +248,7 @@ def _waits(chain: _Chain, cycle_s: float) -> FloatArray:
     """
     size, (_, service_steps) = chain.size, chain.service.shape
     during = poisson_table(
-        chain.rate_per_s * chain.step_s * (np.arange(service_steps) + 0.5),
+        chain.rate_per_s * chain.step_s * _middles(service_steps),
         columns=counts_needed(chain.rate_per_s * chain.step_s * service_steps),
     )
     counts = during.shape[1]
@@ -284,6 +283,11 @@ def _waits(chain: _Chain, cycle_s: float) -> FloatArray:
     return np.maximum(np.fft.irfft(total, 2 * chain.steps, axis=0)[: chain.steps], 0.0)
 
 
+def _middles(count: int) -> FloatArray:
+    """The middles of so many steps, in steps."""
+    return np.arange(count, dtype=np.float64) + np.float64(0.5)
+
+
 def _remaining(service: FloatArray) -> FloatArray:
     """Row ``g``, column ``i``: the weight of a batch that has ``g + 0.5`` steps left after ``i + 0.5``."""
     steps = service.size
@@ -297,9 +301,7 @@ def _own_batch(chain: _Chain, waits: FloatArray) -> FloatArray:
     A request that waits is joined by those who come meanwhile, a Poisson number of the wait's length.
     """
     steps, size = waits.shape
-    joining = poisson_table(
-        chain.rate_per_s * chain.step_s * (np.arange(steps) + 0.5), columns=size
-    )
+    joining = poisson_table(chain.rate_per_s * chain.step_s * _middles(steps), columns=size)
     result = np.zeros((steps, size))
     for more in range(size):
         result[:, more:] += waits[:, : size - more] * joining[:, more : more + 1]

@@ -170,7 +170,8 @@ def service_law(
     if not profile.batches:
         raise ValueError("batches: must be measured, got none")
     size = gathered_size(profile, size_max)
-    times = law_from_batches({batch.size: cells_of(batch.steady_s) for batch in profile.batches}, size_max=size)
+    measured = {batch.size: cells_of(batch.steady_s) for batch in profile.batches}
+    times = law_from_batches(measured, size_max=size)
     if inline is None:
         inline = profile.settings is not None and profile.settings.execution == "inline"
     per_request_s = profile.overhead.per_request_s if profile.overhead is not None else 0.0
