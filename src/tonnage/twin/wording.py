@@ -14,7 +14,9 @@ def show_time(at_s: float) -> str:
 
 
 def show_span(length_s: float) -> str:
-    """Write a length of time: ``38 s``, ``4.2 min``, ``1.5 h``."""
+    """Write a length of time: ``38 s``, ``4.2 min``, ``1.5 h``; ``none`` for nan."""
+    if not math.isfinite(length_s):
+        return "none" if math.isnan(length_s) else "without end"
     for factor, unit in ((3600.0, "h"), (60.0, "min")):
         if length_s >= 2 * factor:
             return f"{length_s / factor:.3g} {unit}"

@@ -39,7 +39,7 @@ def scenario(duration_s: float = 600.0, objective: Objective | None = OBJECTIVE,
     nodes = tuple(NodePlan(Node(f"gpu-{i}"), price_per_h=2.5, gpus=1) for i in range(4))
     made = Scenario(
         name="flash crowd",
-        workload=Workload("ranker", Revision(Pod(PodSpec(), "ranker", "uid")), replicas=2),
+        workload=Workload("ranker", Revision(Pod(namespace="default", name="ranker", uid="uid", spec=PodSpec())), replicas=2),
         cluster=ClusterPlan(nodes),
         traffic=plan_of(ConstantArrivals(150.0, duration_s), seed=0),
         servers=(ServerModel(),),
@@ -130,17 +130,20 @@ def made(
 
 
 def _series(time_s: Any, columns: Any, ready: Any, wanted: Any, it: Scenario) -> Series:
-    zero, nodes = np.zeros(time_s.size), np.full(time_s.size, 4.0)
+    def zero() -> Any:
+        return np.zeros(time_s.size)
+
+    nodes = np.full(time_s.size, 4.0)
     price_per_s = sum(plan.price_per_h for plan in it.cluster.nodes) / 3600
     return Series(
         time_s=time_s,
         offered=columns["offered"],
         answered=columns["answered"],
         refused_queue=columns["refused"],
-        refused_deadline=zero,
-        failed=zero,
-        timed_out=zero,
-        retried=zero,
+        refused_deadline=zero(),
+        failed=zero(),
+        timed_out=zero(),
+        retried=zero(),
         p50_s=columns["p99"] * 0.5,
         p95_s=columns["p99"] * 0.9,
         p99_s=columns["p99"],
@@ -151,7 +154,7 @@ def _series(time_s: Any, columns: Any, ready: Any, wanted: Any, it: Scenario) ->
         replicas_created=wanted,
         replicas_ready=ready,
         pods_pending=np.maximum(wanted - ready - 1, 0),
-        pods_terminating=zero,
+        pods_terminating=zero(),
         endpoints=ready,
         nodes=nodes,
         gpus_total=nodes,
@@ -163,10 +166,12 @@ def _series(time_s: Any, columns: Any, ready: Any, wanted: Any, it: Scenario) ->
 
 def _totals(columns: Any, ready: Any, it: Scenario, records: Sequence[Record]) -> Totals:
     order = np.argsort(columns["p99"])
-    shares = np.cumsum(columns["answered"][order]) / columns["answered"].sum()
+    shares = np.cumsum(columns["answered"][order]) / max(columns["answered"].sum(), 1e-9)
 
     def percentile(share: float) -> float:
-        return float(columns["p99"][order][np.searchsorted(shares, share)])
+        if shares[-1] < 0.5:
+            return float("nan")
+        return float(columns["p99"][order][min(np.searchsorted(shares, share), order.size - 1)])
 
     refused, answered = round(columns["refused"].sum()), round(columns["answered"].sum())
     misses = round(columns["misses"].sum())
@@ -183,7 +188,7 @@ def _totals(columns: Any, ready: Any, it: Scenario, records: Sequence[Record]) -
         p99_s=percentile(0.99),
         p999_s=percentile(0.999),
         slo_misses=misses if it.objective else 0,
-        slo_miss_ratio=misses / (answered + refused),
+        slo_miss_ratio=misses / (answered + refused) if answered + refused else float("nan"),
         cost=sum(plan.price_per_h for plan in it.cluster.nodes) * it.duration_s / 3600,
         gpu_hours=4 * it.duration_s / 3600,
         gpu_hours_used=float(ready.sum()) * it.interval_s / 3600,
