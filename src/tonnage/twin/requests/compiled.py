@@ -22,20 +22,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def inner(function: F) -> F:
     """A function that only compiled functions and tests call."""
-    return cast("F", numba.njit(error_model="numpy")(function))
+    return cast("F", numba.njit(error_model="numpy", _nrt=False)(function))
 
 
 def merged(function: F) -> F:
     """An inner function that is always compiled into its caller: its many arrays are costly to pass on."""
-    return cast("F", numba.njit(error_model="numpy", forceinline=True)(function))
+    return cast("F", numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function))
 
 
 def entry(function: F) -> F:
     """A function that Python calls: its machine code is kept on disk where that is possible."""
     try:
-        return cast("F", numba.njit(error_model="numpy", cache=True)(function))
+        return cast("F", numba.njit(error_model="numpy", _nrt=False, cache=True)(function))
     except RuntimeError:  # numba found no folder that can be written
-        return cast("F", numba.njit(error_model="numpy")(function))
+        return cast("F", numba.njit(error_model="numpy", _nrt=False)(function))
 
 
 def sources_stamp() -> int:
