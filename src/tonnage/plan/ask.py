@@ -52,6 +52,7 @@ class Ask:
         quotas: Of the namespace.
         each: What a replica takes, by resource name, for quotas.
         prices: Price table; None for none.
+        least: Replicas at least, where the twin asked for more than the estimate [>= 1].
     """
 
     service: ModelService
@@ -66,6 +67,7 @@ class Ask:
     quotas: tuple[Quota, ...] = ()
     each: Mapping[str, Quantity] = field(default_factory=dict, hash=False)
     prices: PriceTable | None = None
+    least: int = 1
 
     def __post_init__(self) -> None:
         if not self.rate_per_s > 0:

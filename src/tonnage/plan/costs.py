@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from typing import Final
 
 from tonnage.plan.ask import Ask
 from tonnage.plan.document import Cost, Given, Reason, Scaling
 from tonnage.plan.price import HOURS_PER_MONTH, Packing, PriceTable, cheapest
 from tonnage.plan.sizing import Counts
 from tonnage.plan.words import money, number
+
+_EXAMPLE: Final = "prices are those of the example table: give your own with --prices"
 
 
 def cost_of(
@@ -41,7 +44,7 @@ def cost_of(
         per_month_max=None if scaling is None else fit.per_month(scaling.range.highest),
         per_month_mean=None if scaling is None else _mean(fit, scaling.range.mean),
     )
-    remarks = ("prices are those of the example table: give your own with --prices",) if table.example else ()
+    remarks = (_EXAMPLE,) if table.example else ()
     return cost, _reasons(cost, fit), remarks
 
 
@@ -85,34 +88,38 @@ def _reasons(cost: Cost, fit: Packing) -> list[Reason]:
 def _of_nodes(
     ask: Ask, table: PriceTable, counts: Counts
 ) -> tuple[Cost | None, list[Reason], tuple[str, ...]]:
-    """Prices the given nodes that the replicas are placed on, by their instance types."""
-    assert ask.stock is not None
-    placed = list(zip(ask.stock.nodes, ask.stock.instance_types, strict=True))[: counts.replicas]
-    nodes = dict(placed)
-    prices = {instance.name: instance.per_hour for instance in table.instances}
-    unknown = sorted({kind or "(no label)" for kind in nodes.values() if kind not in prices})
+    """Prices the given nodes that the replicas are placed on: their own price, else their instance type's."""
+    stock = ask.stock
+    assert stock is not None
+    listed = {instance.name: instance.per_hour for instance in table.instances}
+    nodes: dict[str, tuple[str, float]] = {}
+    unknown: set[str] = set()
+    placed = zip(stock.nodes, stock.instance_types, stock.per_hour, strict=True)
+    for (name, kind, own), _ in zip(placed, range(counts.replicas), strict=False):
+        price = own if own is not None else listed.get(kind)
+        if price is None:
+            unknown.add(kind or "(no label)")
+        else:
+            nodes[name] = (kind, price)
     if unknown or not nodes:
-        missing = _listed(unknown)
+        missing = ", ".join(sorted(unknown)) or "(none placed)"
         return None, [], (f"no cost is known: {table.source} has no price for instance type {missing}",)
-    per_hour = sum(prices[kind] for kind in nodes.values())
-    kinds = sorted(set(nodes.values()))
+    per_hour = sum(price for _, price in nodes.values())
+    groups = Counter(nodes.values())
+    example = table.example and any(own is None for own in stock.per_hour[: counts.replicas])
     cost = Cost(
         currency=table.currency,
-        prices=f"{table.source}, {table.date}",
-        example=table.example,
-        instance=kinds[0] if len(kinds) == 1 else "",
+        prices=f"{table.source}, {table.date}" if example or not table.example else "prices of the nodes",
+        example=example,
+        instance=next(iter(groups))[0] if len(groups) == 1 else "",
         packing=None,
         nodes=len(nodes),
         per_hour=per_hour,
         per_month=per_hour * HOURS_PER_MONTH,
     )
     given = tuple(
-        Given(
-            f"{number(sum(1 for one in nodes.values() if one == kind))} x {kind}",
-            f"{money(prices[kind], table.currency)}/h",
-            cost.prices,
-        )
-        for kind in kinds
+        Given(f"{number(count)} x {kind or 'node'}", f"{money(price, table.currency)}/h", cost.prices)
+        for (kind, price), count in groups.items()
     )
     why = Reason(
         "cost.perMonth",
@@ -120,9 +127,4 @@ def _of_nodes(
         f"prices of the nodes that replicas are placed on, times {HOURS_PER_MONTH:g} hours",
         given,
     )
-    remarks = ("prices are those of the example table: give your own with --prices",) if table.example else ()
-    return cost, [why], remarks
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if names else "(none placed)"
+    return cost, [why], (_EXAMPLE,) if example else ()

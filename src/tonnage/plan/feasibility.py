@@ -9,13 +9,13 @@ way in the other: the rate with the least latency that holds, and the latency wi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tonnage.plan.document import Alternative, Refusal
 from tonnage.plan.objective import Target, rounded_down, rounded_up
 from tonnage.plan.replica import HALVINGS, MeasuredBound, ReplicaModel, sustainable_per_s
-from tonnage.plan.sizing import REPLICAS_MAX, Spread, rate_of, size_for
+from tonnage.plan.sizing import REPLICAS_MAX, Counts, Spread, rate_of, size_for
 from tonnage.plan.words import duration, rate
 
 HOPELESS: Final = ("unloaded-latency", "batch-delay", "measured")
@@ -59,6 +59,7 @@ class Case:
         wait_max_s: How long an unfilled batch may be held [s].
         bounds: On the number of replicas.
         measured: What measuring found, where it binds.
+        least: Replicas at least, where the twin asked for more than the estimate [>= 1].
     """
 
     model: ReplicaModel
@@ -70,6 +71,20 @@ class Case:
     wait_max_s: float = 0.0
     bounds: tuple[Bound, ...] = field(default=())
     measured: MeasuredBound | None = None
+    least: int = 1
+
+    def counts(self, sustainable: float, rate_per_s: float | None = None) -> Counts:
+        """Counts replicas for the rate, or for another one, at what one replica carries [1/s, > 0]."""
+        counts = size_for(
+            self.rate_per_s if rate_per_s is None else rate_per_s,
+            sustainable,
+            headroom_ratio=self.headroom_ratio,
+            spread=self.spread,
+            unavailable=self.unavailable,
+        )
+        if counts.replicas >= self.least:
+            return counts
+        return replace(counts, replicas=self.least, lost=self.spread.lost(self.least))
 
     @property
     def replicas_max(self) -> int:
@@ -87,13 +102,7 @@ def refusals_of(case: Case, sustainable: float) -> tuple[Refusal, ...]:
     hopeless = _hopeless(case, sustainable)
     if hopeless:
         return tuple(hopeless)
-    counts = size_for(
-        case.rate_per_s,
-        sustainable,
-        headroom_ratio=case.headroom_ratio,
-        spread=case.spread,
-        unavailable=case.unavailable,
-    )
+    counts = case.counts(sustainable)
     refusals: list[Refusal] = []
     if counts.with_loss is None:
         refusals.append(_unspread(case))
@@ -195,13 +204,7 @@ def _nearest_latency(case: Case, share: float) -> Alternative | None:
     sustainable = sustainable_per_s(model, targets)
     if sustainable < each * (1 - 1e-9):
         return None
-    counts = size_for(
-        case.rate_per_s,
-        sustainable,
-        headroom_ratio=case.headroom_ratio,
-        spread=case.spread,
-        unavailable=case.unavailable,
-    )
+    counts = case.counts(sustainable)
     pairs = zip(targets, case.targets, strict=True)
     changed = [new for new, old in pairs if new.latency_s > old.latency_s]
     value = ", ".join(f"{target.name}: {duration(target.latency_s)}" for target in changed or targets)

@@ -36,7 +36,7 @@ from tonnage.plan.replica import (
     measured_bound,
     sustainable_per_s,
 )
-from tonnage.plan.sizing import Counts, needed, size_for, surge_for
+from tonnage.plan.sizing import Counts, needed, surge_for
 from tonnage.plan.words import duration, percent, rate
 
 _SHOWN: Sequence[float] = tuple(percentile for _, percentile in PERCENTILES)
@@ -85,6 +85,7 @@ def make_plan(ask: Ask) -> ServingPlan:
         wait_max_s=ask.wait_max_s,
         bounds=bounds_of(ask),
         measured=bound,
+        least=ask.least,
     )
     sized = _sized(ask, case, replica.sustainable_per_s)
     plan = ServingPlan(
@@ -175,7 +176,7 @@ def _sized(ask: Ask, case: Case, sustainable: float) -> _Sized:
     refusals = refusals_of(case, sustainable)
     if refusals and sustainable <= 0:
         return _Sized(None, None, refusals)
-    counts = _counts(case, sustainable)
+    counts = case.counts(sustainable)
     room = min((bound.replicas for bound in case.bounds if bound.surge_counts), default=None)
     scaling = _scaling(ask, case, sustainable)
     most = max(counts.replicas, scaling.range.highest if scaling is not None else 0)
@@ -184,7 +185,7 @@ def _sized(ask: Ask, case: Case, sustainable: float) -> _Sized:
     if not refusals and unavailable:
         case = replace(case, unavailable=unavailable)
         refusals = refusals_of(case, sustainable)
-        counts = _counts(case, sustainable)
+        counts = case.counts(sustainable)
         scaling = _scaling(ask, case, sustainable)
     if not refusals and scaling is not None:
         refusals = _traffic_refusals(case, scaling, sustainable)
@@ -194,16 +195,6 @@ def _sized(ask: Ask, case: Case, sustainable: float) -> _Sized:
     if any(one.code in HOPELESS for one in refusals):
         return _Sized(None, None, refusals)
     return _Sized(counts, rollout, refusals, scaling)
-
-
-def _counts(case: Case, sustainable: float) -> Counts:
-    return size_for(
-        case.rate_per_s,
-        sustainable,
-        headroom_ratio=case.headroom_ratio,
-        spread=case.spread,
-        unavailable=case.unavailable,
-    )
 
 
 def _scaling(ask: Ask, case: Case, sustainable: float) -> Scaling | None:
@@ -217,7 +208,7 @@ def _scaling(ask: Ask, case: Case, sustainable: float) -> Scaling | None:
         following,
         window_s=window_s,
         serving=lambda per_s: needed(per_s, sustainable),
-        sized=lambda per_s: _counts(replace(case, rate_per_s=per_s), sustainable).replicas,
+        sized=lambda per_s: replace(case, least=1).counts(sustainable, per_s).replicas,
     )
     windows = sorted({1.0, 10.0, 60.0, window_s, following.behind_s})
     rates = [(f"p{p:g} of {duration(window_s)}", demand.percentile_per_s(p, window_s)) for p in (50, 95, 99)]

@@ -36,6 +36,8 @@ def count_reasons(ask: Ask, spread: Spread, counts: Counts, sustainable: float) 
     if ask.survive != "none" and counts.with_loss is not None:
         counted.append((f"without the fullest {ask.survive}", counts.with_loss))
     counted.append(("during an update", counts.with_update))
+    if ask.least > 1:
+        counted.append(("asked for by the twin", ask.least))
     given = tuple(Given(name, str(value), "above") for name, value in counted)
     reasons.append(Reason("replicas.count", str(counts.replicas), "the largest of these", given))
     return reasons

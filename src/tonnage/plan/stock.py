@@ -67,6 +67,7 @@ class Stock:
         nodes: The node of each further replica, in the order of placing.
         zones: The zone of each of these nodes; empty text for none.
         instance_types: The instance type of each of these nodes; empty text for none.
+        per_hour: The price of each of these nodes, where it is known [currency/h].
         complete: Whether placing ended because nothing more fits, and not by the bound.
         refusal: Why the next replica found no node, in the scheduler's words.
         nodes_known: Nodes that were given.
@@ -75,6 +76,7 @@ class Stock:
     nodes: tuple[str, ...]
     zones: tuple[str, ...]
     instance_types: tuple[str, ...]
+    per_hour: tuple[float | None, ...]
     complete: bool
     refusal: str
     nodes_known: int
@@ -90,6 +92,7 @@ def place_replicas(
     others: Sequence[tuple[Pod, str]],
     replica: Pod,
     *,
+    prices: Mapping[str, float] | None = None,
     replicas_max: int = PLACED_MAX,
     decide: Decide = schedule,
 ) -> Stock:
@@ -99,6 +102,7 @@ def place_replicas(
         nodes: All nodes.
         others: Pods that run already, each with its node.
         replica: The pod of one replica; it preempts nobody here.
+        prices: Price by node, where it is known [currency/h].
         replicas_max: Replicas at most [>= 1].
         decide: The scheduler.
     """
@@ -123,6 +127,7 @@ def place_replicas(
         nodes=tuple(placed),
         zones=tuple(by_name[name].labels.get(ZONE, "") for name in placed),
         instance_types=tuple(by_name[name].labels.get(INSTANCE_TYPE, "") for name in placed),
+        per_hour=tuple((prices or {}).get(name) for name in placed),
         complete=bool(refusal),
         refusal=refusal,
         nodes_known=len(nodes),
