@@ -153,7 +153,7 @@ def _select(
     ]
     if claims:
         names = sorted((draft.hpa.name, claims[0]))
-        printed_names = " ".join(f"{{{name} {draft.hpa.namespace}}}" for name in names)
+        printed_names = " ".join(f"{draft.hpa.namespace}/{name}" for name in names)
         message = (
             f"pods by selector {selector} are controlled by more than one HPA (e.g. [{printed_names}])"
         )

@@ -93,7 +93,7 @@ func newWorld(t *testing.T, question scenario) *world {
 			if err == nil {
 				err = errors.New(msg)
 			}
-			if w.current != nil && !strings.Contains(err.Error(), namespace+"/"+rivalTarget) {
+			if w.current != nil && !strings.Contains(err.Error(), "Deployment/"+namespace+"/"+rivalTarget) {
 				w.current.Errors = append(w.current.Errors, err.Error())
 			}
 		},
@@ -211,6 +211,8 @@ func (w *world) start(t *testing.T) {
 		time.Duration(config.CPUInitNs), time.Duration(config.ReadinessDelayNs))
 	*private[record.EventRecorder](w.controller, "eventRecorder") = w
 	factory.StartWithContext(ctx)
+	// The controller looks every 100 ms whether it has the autoscalers; let it have them at its first look.
+	synctest.Wait()
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)

@@ -1,0 +1,227 @@
+"""Lets upstream's scheduler and ours place the same pods in the same cluster, and compares all that they say.
+
+After each pod, both bind it to the node that ours chose, or both make room for it as the preemption says, so
+that the state that grew step by step is compared as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from tests.differential.scheduling.oracle import Oracle
+from tonnage.scheduling import (
+    Cluster,
+    Owner,
+    Placement,
+    Pod,
+    budget_from_object,
+    node_from_object,
+    pod_from_object,
+    schedule,
+    selector_from_object,
+)
+from tonnage.scheduling.scores import WEIGHTS
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that the two say differently."""
+
+    pod: str
+    what: str
+    upstream: Any
+    ours: Any
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was compared."""
+
+    pods: int = 0
+    placed: int = 0
+    preempting: int = 0
+    hopeless: int = 0
+    candidates: int = 0
+    node_scores: int = 0
+    rejections: int = 0
+
+
+def cluster_of(objects: Object) -> Cluster:
+    """Builds our state of a cluster from its objects."""
+    cluster = Cluster()
+    for one in objects["namespaces"]:
+        cluster.set_namespace(one["metadata"]["name"], one["metadata"].get("labels", {}))
+    for one in objects["services"]:
+        cluster.set_service(one["metadata"]["namespace"], one["metadata"]["name"], one["spec"]["selector"])
+    for kind, key in (("ReplicaSet", "replicaSets"), ("StatefulSet", "statefulSets")):
+        for one in objects[key]:
+            owner = Owner(kind, one["metadata"]["name"])
+            cluster.set_controller(one["metadata"]["namespace"], owner, selector_from_object(one))
+    for one in objects["budgets"]:
+        cluster.set_budget(budget_from_object(one))
+    for one in objects["nodes"]:
+        cluster.add_node(node_from_object(one))
+    for one in objects["pods"]:
+        cluster.add_pod(pod_from_object(one))
+    return cluster
+
+
+def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
+    """Places the pods of a world with both.
+
+    Returns:
+        The differences at the first pod at which there are any.
+    """
+    random = Random(world["name"])
+    cluster = cluster_of(world["cluster"])
+    oracle.ask("cluster", **world["cluster"])
+    objects = {one["metadata"]["uid"]: one for one in world["cluster"]["pods"]}
+    waiting = list(world["pending"])
+    retries = len(waiting)
+    while waiting:
+        value = waiting.pop(0)
+        pod = pod_from_object(value)
+        upstream = oracle.ask("schedule", pod=value)
+        before = cluster.counts
+        ours = schedule(pod, cluster, choose=_as(upstream["host"] or upstream["nominated"]))
+        assert cluster.counts is before
+        found = _differences(ours, upstream)
+        _count(tally, ours, upstream)
+        if found:
+            return found
+        objects[pod.uid] = value
+        _act(random, ours, cluster, oracle, objects)
+        if ours.node is None and retries and random.random() < 0.4:
+            retries -= 1
+            waiting.append(value)
+        if random.random() < 0.15:
+            _disturb(random, cluster, oracle, world)
+    return []
+
+
+def _as(wanted: str) -> Any:
+    return lambda names: wanted if wanted in names else names[0]
+
+
+def _act(random: Random, ours: Placement, cluster: Cluster, oracle: Oracle, objects: dict[str, Object]) -> None:
+    """Binds the pod, or makes room for it and nominates it."""
+    pod, value = ours.pod, objects[ours.pod.uid]
+    if ours.node is not None:
+        cluster.add_pod(pod, ours.node)
+        value["spec"]["nodeName"] = ours.node
+        value["status"] = {"startTime": f"2026-11-21T00:00:{random.randint(10, 59)}.{len(objects):06}Z"}
+        oracle.ask("bind", pod=value)
+        started = pod_from_object(value).started_s
+        cluster.update_pod(replace(pod, started_s=started))
+    elif ours.nomination is not None and random.random() < 0.8:
+        for victim in ours.nomination.victims:
+            if random.random() < 0.8:
+                _remove(victim, cluster, oracle, objects)
+        value.setdefault("status", {})["nominatedNodeName"] = ours.nomination.node
+        oracle.ask("nominate", pod=value)
+        cluster.nominate(pod, ours.nomination.node)
+
+
+def _remove(pod: Pod, cluster: Cluster, oracle: Oracle, objects: dict[str, Object]) -> None:
+    cluster.remove_pod(pod.uid)
+    oracle.ask("remove", pod=objects[pod.uid])
+
+
+def _disturb(random: Random, cluster: Cluster, oracle: Oracle, world: Object) -> None:
+    """Changes a node, or lets one join."""
+    nodes = world["cluster"]["nodes"]
+    node = random.choice(nodes)
+    if random.random() < 0.6:
+        node["metadata"]["labels"]["gpu-type"] = random.choice(("a100", "t4"))
+        node["spec"]["taints"] = random.choice(([], [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]))
+        oracle.ask("updateNode", node=node)
+        cluster.update_node(node_from_object(node))
+        return
+    name = f"joined-{len(nodes)}"
+    labels = {**node["metadata"]["labels"], "kubernetes.io/hostname": name}
+    # Without images: upstream notices late that more nodes have an image, see tonnage.scheduling.nodefit.
+    status = {**node["status"], "images": []}
+    joined = {"metadata": {"name": name, "labels": labels}, "spec": dict(node["spec"]), "status": status}
+    nodes.append(joined)
+    oracle.ask("addNode", node=joined)
+    cluster.add_node(node_from_object(joined))
+
+
+def _count(tally: Tally, ours: Placement, upstream: Object) -> None:
+    tally.pods += 1
+    tally.placed += bool(upstream["host"])
+    tally.preempting += bool(upstream["nominated"])
+    tally.hopeless += not upstream["host"] and not upstream["nominated"]
+    tally.candidates += len(upstream["candidates"] or ())
+    tally.node_scores += sum(len(scores) for scores in (upstream["scores"] or {}).values())
+    tally.rejections += len(ours.rejections)
+
+
+def _differences(ours: Placement, upstream: Object) -> list[Difference]:
+    if ours.node is not None and ours.node == ours.pod.nominated:
+        # Neither looks further then; what upstream says of the other nodes was asked for separately.
+        where = f"{ours.pod.namespace}/{ours.pod.name}"
+        same = upstream["host"] == ours.node
+        return [] if same else [Difference(where, "nominated host", upstream["host"], ours.node)]
+    pairs: list[tuple[str, Any, Any]] = [
+        ("rejections", _upstream_rejections(upstream), _rejections(ours)),
+        ("message", upstream["message"], ours.message),
+        ("nominated", upstream["nominated"] or None, ours.nomination and ours.nomination.node),
+        ("candidates", _upstream_candidates(upstream), _candidates(ours)),
+        ("placed", bool(upstream["host"]), ours.node is not None),
+    ]
+    if upstream["host"]:
+        pairs += [
+            ("feasible", sorted(upstream["feasible"]), sorted(ours.feasible)),
+            ("scores", _upstream_scores(upstream), _scores(ours)),
+            ("totals", upstream["totals"] or {}, dict(ours.totals)),
+            ("best", upstream["host"], ours.node),
+        ]
+    name = f"{ours.pod.namespace}/{ours.pod.name}"
+    return [Difference(name, what, theirs, own) for what, theirs, own in pairs if theirs != own]
+
+
+def _rejections(ours: Placement) -> Object:
+    return {
+        node: (one.plugin, sorted(one.reasons), one.resolvable) for node, one in ours.rejections.items()
+    }
+
+
+def _upstream_rejections(upstream: Object) -> Object:
+    return {
+        node: (one["plugin"], sorted(one["reasons"]), one["resolvable"])
+        for node, one in (upstream["rejections"] or {}).items()
+    }
+
+
+def _candidates(ours: Placement) -> Object:
+    return {one.node: ([pod.uid for pod in one.victims], one.violations) for one in ours.candidates}
+
+
+def _upstream_candidates(upstream: Object) -> Object:
+    return {
+        node: (one["victims"], one["violations"]) for node, one in (upstream["candidates"] or {}).items()
+    }
+
+
+def _scores(ours: Placement) -> Object:
+    """Weighted scores that are not 0: a plugin without anything to say may be absent or say 0."""
+    return {
+        (plugin, node): score * WEIGHTS[plugin]
+        for plugin, scores in ours.scores.items()
+        for node, score in scores.items()
+        if score
+    }
+
+
+def _upstream_scores(upstream: Object) -> Object:
+    return {
+        (plugin, node): score
+        for plugin, scores in (upstream["scores"] or {}).items()
+        for node, score in scores.items()
+        if score
+    }
