@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 import tonnage.server.worker  # noqa: F401  its memory is the server's, not the model's
-from tonnage.contract.server_config import ServerConfig
+from tonnage.contract.server_config import ServerConfig, TensorConfig
 from tonnage.errors import EnvironmentFault, ModelLoadError, TonnageError
 from tonnage.loadgen.oip import parse_inputs, random_bodies
 from tonnage.profile.parts import Batch, Distribution
@@ -33,10 +33,12 @@ from tonnage.profile.running import on_cpus
 from tonnage.server.assemble import assemble
 from tonnage.server.oip.decode import InferRequest, RequestDecoder
 from tonnage.server.oip.errors import InferenceError
-from tonnage.server.oip.tensors import Signature
+from tonnage.server.oip.tensors import Signature, TensorSpec
 from tonnage.server.runtimes import load_runtime
 from tonnage.server.runtimes.base import RequestContext, Runtime
 from tonnage.server.warmup import sample_body
+
+Payload = Literal["sample", "random", "zeros"]
 
 ROUNDS: Final = 3
 EARLY: Final = 10
@@ -67,6 +69,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One output of one item: its name, elements in row order, numpy's name of their type, and shape."""
+
+    name: str
+    data: list[Any]
+    dtype: str
+    shape: tuple[int, ...]
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line from the child.
 
@@ -78,6 +89,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         bodies: The requests.
         open_inputs: Inputs whose items have a length that the model leaves open.
         takes_batches: Whether the model batches.
+        inputs: What the model takes, as ``TensorConfig`` has it.
+        outputs: What it gives, in the same form; empty when it tells them only by answering.
+        answer: Its outputs for one item.
         model_bytes: What loading added to resident memory.
         accelerator_bytes: Accelerator memory after the largest batch; None where nobody tells.
     """
@@ -85,10 +99,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     done: float | None = None
     error: str | None = None
     batches: tuple[dict[str, Any], ...] = ()
-    payload: str = ""
+    payload: Payload = "zeros"
     bodies: tuple[str, ...] = ()
     open_inputs: tuple[str, ...] = ()
     takes_batches: bool = True
+    inputs: tuple[TensorConfig, ...] = ()
+    outputs: tuple[TensorConfig, ...] = ()
+    answer: tuple[Answer, ...] = ()
     model_bytes: int = 0
     accelerator_bytes: int | None = None
 
@@ -219,6 +236,9 @@ def _measure(order: Order, on_done: Callable[[float], None]) -> Message:
         bodies=bodies,
         open_inputs=_open_inputs(runtime.signature) if config.model.warmup_inputs is None else (),
         takes_batches=runtime.signature.batches,
+        inputs=_tensors(runtime.signature.inputs),
+        outputs=_tensors(runtime.signature.outputs),
+        answer=bench.answer(),
         model_bytes=model_bytes,
         accelerator_bytes=runtime.memory_bytes(),
     )
@@ -232,14 +252,14 @@ class _Bench:
         self._config = config
         self._requests: list[InferRequest] = []
 
-    def choose(self, seed: int) -> tuple[str, tuple[str, ...]]:
+    def choose(self, seed: int) -> tuple[Payload, tuple[str, ...]]:
         """Take the document's sample, else random values, else zeros, whichever the model first accepts.
 
         Raises:
             ModelLoadError: It accepts none.
         """
         signature, model = self._runtime.signature, self._config.model
-        tries: list[tuple[str, Callable[[], Sequence[bytes]]]] = [
+        tries: list[tuple[Payload, Callable[[], Sequence[bytes]]]] = [
             ("zeros", lambda: [sample_body(signature, model)])
         ]
         if model.warmup_inputs is not None:
@@ -264,6 +284,18 @@ class _Bench:
             f"model: a request of {' or '.join(name for name, _ in tries)} must succeed, got {why}"
             "; give a sample that the model accepts in spec.model.warmup"
         )
+
+    def answer(self) -> tuple[Answer, ...]:
+        """What the model gives for the first request."""
+        context = (RequestContext(None, 1),) if self._runtime.wants_context else ()
+        inputs = assemble(self._runtime.signature, self._requests[:1], self._config.batching.padding)
+        answers = []
+        for name, array in self._runtime.run(inputs, context).items():
+            data = [_text(one) for one in array.ravel().tolist()] if array.dtype.kind in "OSU" else None
+            dtype = "object" if data is not None else array.dtype.name
+            flat = array.ravel().tolist() if data is None else data
+            answers.append(Answer(name=name, data=flat, dtype=dtype, shape=array.shape))
+        return tuple(answers)
 
     def run(self, size: int, start: int) -> float:
         """Run one batch of requests from ``start`` on; its time [s]."""
@@ -300,6 +332,14 @@ def _random(signature: Signature, seed: int) -> Sequence[bytes]:
         {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in signature.inputs
     ]
     return random_bodies(parse_inputs({"inputs": inputs}, source="model"), seed=seed).bodies
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> tuple[TensorConfig, ...]:
+    return tuple(TensorConfig(name=one.name, datatype=one.datatype, shape=one.shape) for one in specs)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _open_inputs(signature: Signature) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from tonnage.profile.alone import Message
 from tonnage.profile.driving import Driven
 from tonnage.profile.objective import shown_objective
-from tonnage.profile.overhead import Fit, fit_overhead
+from tonnage.profile.overhead import Fit
 from tonnage.profile.parts import (
     API_VERSION,
     KIND,
@@ -37,29 +38,6 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """What the model did without a server around it.
-
-    Attributes:
-        batches: By size, ascending.
-        payload: How its requests were made: ``sample``, ``random`` or ``zeros``.
-        bodies: The requests' bodies.
-        open_inputs: Inputs whose length the model leaves open, and no sample says.
-        takes_batches: Whether the model batches.
-        model_bytes: What loading it added to resident memory.
-        accelerator_bytes: Accelerator memory after the largest batch; None where nobody tells.
-    """
-
-    batches: tuple[Batch, ...]
-    payload: Any
-    bodies: tuple[str, ...]
-    open_inputs: tuple[str, ...]
-    takes_batches: bool
-    model_bytes: int
-    accelerator_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that was seen.
 
@@ -71,7 +49,9 @@ class Observed:
         model_file: Digest and size of the model's file; None where it is no file.
         starts: Each start of a fresh server.
         alone: The model by itself.
+        batches: What its batches took.
         driven: The server under load.
+        fit: The server's own cost; None where it could not be measured.
         before_model_bytes: Memory of a server's process without a model; None where that failed.
         steal_ratio: Share of CPU time that the hypervisor took; None where unknown.
         clock_lag_p99_s: How late timers are [s].
@@ -83,8 +63,10 @@ class Observed:
     versions: dict[str, str]
     model_file: tuple[str, int] | None
     starts: tuple[StartTimes, ...]
-    alone: Alone
+    alone: Message
+    batches: tuple[Batch, ...]
     driven: Driven
+    fit: Fit | None
     before_model_bytes: int | None
     steal_ratio: float | None
     clock_lag_p99_s: float
@@ -95,9 +77,8 @@ def conclude(plan: MeasurePlan, seen: Observed) -> ModelProfile:
     driven = seen.driven
     startup = _startup(seen.starts)
     curve = tuple(sorted(driven.points, key=lambda point: point.rate_per_s))
-    fit = fit_overhead(driven.costs)
     stability = judge(
-        batches=seen.alone.batches,
+        batches=seen.batches,
         startup=startup,
         curve=curve,
         steal_ratio=seen.steal_ratio,
@@ -113,8 +94,8 @@ def conclude(plan: MeasurePlan, seen: Observed) -> ModelProfile:
         versions=seen.versions,
         settings=_settings(plan, seen),
         startup=startup,
-        batches=seen.alone.batches,
-        overhead=_overhead(fit, seen),
+        batches=seen.batches,
+        overhead=_overhead(seen.fit, seen),
         memory=Memory(
             before_model_bytes=seen.before_model_bytes,
             model_bytes=seen.alone.model_bytes,
@@ -126,7 +107,7 @@ def conclude(plan: MeasurePlan, seen: Observed) -> ModelProfile:
         capacity=_capacity(plan, driven, curve),
         curve=curve,
         stability=stability,
-        notes=tuple(_notes(plan, seen, fit, curve)),
+        notes=tuple(_notes(plan, seen, curve)),
     )
 
 
@@ -197,7 +178,7 @@ def _overhead(fit: Fit | None, seen: Observed) -> Overhead | None:
     driven = seen.driven
     alone_s = None
     if driven.batches:
-        means_s = {float(batch.size): batch.steady_s.mean for batch in seen.alone.batches}
+        means_s = {float(batch.size): batch.steady_s.mean for batch in seen.batches}
         alone_s = proportional(means_s, driven.items / driven.batches) * driven.batches
     return Overhead(
         per_request_s=fit.per_request_s,
@@ -223,7 +204,7 @@ def _capacity(plan: MeasurePlan, driven: Driven, curve: Sequence[CurvePoint]) ->
     )
 
 
-def _notes(plan: MeasurePlan, seen: Observed, fit: Fit | None, curve: Sequence[CurvePoint]) -> list[str]:
+def _notes(plan: MeasurePlan, seen: Observed, curve: Sequence[CurvePoint]) -> list[str]:
     notes: list[str] = []
     if seen.machine.shared:
         notes.append(
@@ -242,12 +223,12 @@ def _notes(plan: MeasurePlan, seen: Observed, fit: Fit | None, curve: Sequence[C
         notes.append(f"the length of {names} is open and was 1; give a sample in spec.model.warmup")
     if plan.quick:
         notes.append("measured in the short form: tails and the sustainable rate are rough")
-    if fit is None:
-        notes.append("no run held without a failure, so the server's own cost could not be fitted")
-    elif not fit.separate:
+    if seen.fit is None:
+        notes.append("the server's own cost could not be measured: it lost requests to an empty model")
+    elif not seen.fit.separate:
         notes.append(
-            "batches were about as large at every rate, so the cost of a batch could not be told from that "
-            "of its requests; all of it is in overhead.perRequestSeconds"
+            "the server's cost of a batch could not be told from that of its requests; all of it is in "
+            "overhead.perRequestSeconds"
         )
     at = _at_sustainable(seen.driven.found, curve)
     if at is not None:

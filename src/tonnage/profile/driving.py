@@ -17,7 +17,6 @@ from tonnage.batching.service_times import BATCH_OVERHEAD_S
 from tonnage.errors import ModelLoadError
 from tonnage.loadgen import LoadPlan, LoadRun, Target, connections_for, infer_target, render_request, run_load
 from tonnage.loadgen.view import show_duration
-from tonnage.profile.overhead import Cost
 from tonnage.profile.parts import Batch, CurvePoint, ProcessMemory
 from tonnage.profile.plan import CURVE_SHARES, Cpus, MeasurePlan
 from tonnage.profile.processes import memory_of, peak_bytes
@@ -48,8 +47,7 @@ class Driven:
 
     Attributes:
         points: Every run that answered anything, in order.
-        costs: CPU time outside of the model of each run that held.
-        batches: Batches of those runs.
+        batches: Batches of the runs that held.
         items: Items in them.
         compute_s: Their time in the model, inside the server [s].
         found: The end of the search.
@@ -62,7 +60,6 @@ class Driven:
     """
 
     points: tuple[CurvePoint, ...]
-    costs: tuple[Cost, ...]
     batches: float
     items: float
     compute_s: float
@@ -105,18 +102,17 @@ def drive(
     before = server.settled()
     time.sleep(plan.depth.idle_s)
     after = server.settled()
-    driver.idle_ratio = (after.cpu_s - before.cpu_s) / (after.at_s - before.at_s)
+    idle_ratio = (after.cpu_s - before.cpu_s) / (after.at_s - before.at_s)
     found = driver.search(first_guess(batches, plan.config.workers or 1))
     driver.curve(found)
     server.settled()
     return Driven(
         points=tuple(driver.points),
-        costs=tuple(driver.costs),
         batches=driver.batches,
         items=driver.items,
         compute_s=driver.compute_s,
         found=found,
-        idle_ratio=driver.idle_ratio,
+        idle_ratio=idle_ratio,
         inline=server.inline,
         gather_max=server.gather_max,
         ready=ready,
@@ -154,8 +150,7 @@ class _Driver:
             render_request(self._target, method="POST", headers=headers, body=body) for body in self._bodies
         )
         self.points: list[CurvePoint] = []
-        self.costs: list[Cost] = []
-        self.batches = self.items = self.compute_s = self.idle_ratio = 0.0
+        self.batches = self.items = self.compute_s = 0.0
 
     def check_answer(self) -> None:
         """Ask once, so that a model that refuses its requests is told by its own words."""
@@ -199,7 +194,7 @@ class _Driver:
     def _run(
         self, rate_per_s: float, purpose: Literal["search", "confirm", "curve"], factor: float, share: float
     ) -> Judgement:
-        duration_s = self._plan.depth.duration_s(rate_per_s, factor)
+        duration_s = self._plan.depth.duration_s(rate_per_s, self._plan.objective.latency_s, factor)
         kind = {"search": "searching", "confirm": "confirming", "curve": "curve"}[purpose]
         text = f"{kind}: {show_rate(rate_per_s)} for {duration_s:.3g} s"
         self._tell(share, text, False)
@@ -218,8 +213,8 @@ class _Driver:
         )
         if point is not None:
             self.points.append(point)
-        if judgement.verdict == "held" and run.result.succeeded == run.records.requests:
-            self._add_up(before, after, run.result.succeeded)
+        if judgement.verdict == "held":
+            self._add_up(before, after)
         if purpose != "curve":
             outcome = {"held": "held", "failed": "did not hold", "generator_limited": "says nothing"}
             reason = f": {judgement.reason}" if judgement.reason else ""
@@ -252,16 +247,10 @@ class _Driver:
             raise KeyboardInterrupt
         return run
 
-    def _add_up(self, before: Counters, after: Counters, requests: int) -> None:
-        batches, compute_s = after.batches - before.batches, after.compute_s - before.compute_s
-        self.batches += batches
+    def _add_up(self, before: Counters, after: Counters) -> None:
+        self.batches += after.batches - before.batches
         self.items += after.items - before.items
-        self.compute_s += compute_s
-        # the model has a thread of its own, or its time is part of the first thread's
-        outside_s = after.main_cpu_s - before.main_cpu_s - (compute_s if self._server.inline else 0.0)
-        outside_s -= self.idle_ratio * (after.at_s - before.at_s)
-        if batches:
-            self.costs.append(Cost(outside_s, requests, int(batches)))
+        self.compute_s += after.compute_s - before.compute_s
 
 
 def _open_files_max() -> int:

@@ -1,9 +1,9 @@
 """Makes a profile: starts the real server and the load generator, asks ``search`` what to offer next.
 
-In order: how calm the machine is; start-ups in fresh processes; the model alone, by batch size; then one
-server for all the rest (see ``driving``). The load comes from CPUs that are not the server's wherever there
-are two. Nothing is decided here: what is done next is in ``plan`` and ``search``, what it means in
-``conclude``.
+In order: how calm the machine is; start-ups in fresh processes; the model alone, by batch size; the server
+around a model that computes nothing; then one server for all the rest (see ``driving``). The load comes from
+CPUs that are not the server's wherever there are two. Nothing is decided here: what is done next is in
+``plan`` and ``search``, what it means in ``conclude``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Final
 
 from tonnage.contract.server_config import ServerConfig
 from tonnage.loadgen.view import show_duration
-from tonnage.profile.alone import Order, measure_alone, memory_before_model
-from tonnage.profile.conclude import Alone, Observed, conclude, file_facts
+from tonnage.profile.alone import Message, Order, measure_alone, memory_before_model
+from tonnage.profile.conclude import Observed, conclude, file_facts
+from tonnage.profile.cost import measure_cost
 from tonnage.profile.driving import drive
 from tonnage.profile.machine import cpu_times, describe_machine, describe_versions, timer_lag_p99_s
 from tonnage.profile.parts import ModelProfile
@@ -28,7 +29,8 @@ from tonnage.profile.running import RunningServer, StartTimes, local_config, on_
 
 _STARTUP: Final = 0.02
 _ALONE: Final = 0.15
-_TRAFFIC: Final = 0.35
+_COST: Final = 0.32
+_TRAFFIC: Final = 0.40
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
         lag_s = timer_lag_p99_s(plan.depth.lag_s)
         starts = _starts(plan, config, cpus, tell)
         alone = _alone(plan, config, cpus, tell)
+        tell(Step(_COST, "the server's own cost"))
+        inline = starts[-1].inline
+        fit = measure_cost(plan, alone, inline=inline, cpus=cpus.server)
         tell(Step(_TRAFFIC, "starting the server"))
         with RunningServer(config, cpus.server) as server:
             starts.append(server.wait_ready())
@@ -80,7 +85,7 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
                 plan,
                 server,
                 bodies=alone.bodies,
-                batches=alone.batches,
+                batches=alone.measured,
                 cpus=cpus,
                 tell=lambda done, text, found: tell(Step(_TRAFFIC + (1 - _TRAFFIC) * done, text, found)),
             )
@@ -97,7 +102,9 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
             model_file=file_facts(Path(model.path)) if model.format != "python" else None,
             starts=tuple(starts),
             alone=alone,
+            batches=alone.measured,
             driven=driven,
+            fit=fit,
             before_model_bytes=before_model_bytes,
             steal_ratio=stolen / total if total else None,
             clock_lag_p99_s=lag_s,
@@ -123,7 +130,7 @@ def _starts(plan: MeasurePlan, config: ServerConfig, cpus: Cpus, tell: Tell) -> 
     return starts
 
 
-def _alone(plan: MeasurePlan, config: ServerConfig, cpus: Cpus, tell: Tell) -> Alone:
+def _alone(plan: MeasurePlan, config: ServerConfig, cpus: Cpus, tell: Tell) -> Message:
     depth = plan.depth
     result = measure_alone(
         Order(
@@ -134,18 +141,10 @@ def _alone(plan: MeasurePlan, config: ServerConfig, cpus: Cpus, tell: Tell) -> A
             seed=plan.seed,
         ),
         cpus=cpus.server,
-        on_done=lambda done: tell(Step(_ALONE + (_TRAFFIC - _ALONE) * done, "batches of each size")),
+        on_done=lambda done: tell(Step(_ALONE + (_COST - _ALONE) * done, "batches of each size")),
     )
     batches = result.measured
     ends = [batches[0], *batches[1:][-1:]]
     text = ", ".join(f"of {one.size} in {show_duration(one.steady_s.at(50))}" for one in ends)
-    tell(Step(_TRAFFIC, f"it runs a batch {text}", True))
-    return Alone(
-        batches=batches,
-        payload=result.payload,
-        bodies=result.bodies,
-        open_inputs=result.open_inputs,
-        takes_batches=result.takes_batches,
-        model_bytes=result.model_bytes,
-        accelerator_bytes=result.accelerator_bytes,
-    )
+    tell(Step(_COST, f"it runs a batch {text}", True))
+    return result

@@ -1,19 +1,23 @@
-"""What the server itself costs, fitted to runs at several rates.
+"""What the server itself costs for each request and for each batch: a line fitted to runs.
 
 The CPU time that a run took outside of the model is a cost for each request and a further one for each
-batch. At a low rate each request is a batch, at a high one many share it: what a request costs, drawn over
-the batches that it stands for, is a line whose height at no batch is the cost of the request and whose
-slope is the cost of the batch. Both are costs, so neither may be below zero.
+batch. Where each request is a batch of its own both are paid for it, where many share a batch they share
+its cost: what a request costs, drawn over the batches that it stands for, is a line whose height at no batch
+is the cost of the request and whose slope is the cost of the batch. Both are costs: a line that makes one of
+them negative does not tell them apart.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 SPAN_MIN: Final = 0.05
 """Least range of batches for each request over which a slope can be told from noise."""
+ERRORS_MIN: Final = 2.0
+"""Standard errors that a slope must be above zero to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,10 @@ def fit_overhead(costs: Sequence[Cost]) -> Fit | None:
         costs: One for each run.
 
     Returns:
-        The fit; None without runs.
+        The fit; None without runs. Costs that cannot be told apart, because all batches had about the same
+        size or because the slope is lost in noise, are one: that of the request.
 
-    Source: non-negative least squares in two unknowns, where the constrained optimum is the free one or
-    lies on an axis.
+    Source: weighted least squares on a line, with the standard error of its slope from the residuals.
     """
     total = sum(cost.requests for cost in costs)
     if not total:
@@ -66,16 +70,16 @@ def fit_overhead(costs: Sequence[Cost]) -> Fit | None:
     points = [(one.batches / one.requests, one.cpu_s / one.requests, one.requests) for one in costs]
     x_mean = sum(x * weight for x, _, weight in points) / total
     y_mean = sum(y * weight for _, y, weight in points) / total
+    together = Fit(max(0.0, y_mean), 0.0, False, total)
     span = max(x for x, _, _ in points) - min(x for x, _, _ in points)
     if span < SPAN_MIN:
-        return Fit(max(0.0, y_mean), 0.0, False, total)
-    slope = sum(w * (x - x_mean) * (y - y_mean) for x, y, w in points) / sum(
-        w * (x - x_mean) ** 2 for x, _, w in points
-    )
+        return together
+    moment = sum(w * (x - x_mean) ** 2 for x, _, w in points)
+    slope = sum(w * (x - x_mean) * (y - y_mean) for x, y, w in points) / moment
     height = y_mean - slope * x_mean
-    if slope < 0:
-        return Fit(max(0.0, y_mean), 0.0, True, total)
-    if height < 0:
-        on_axis = sum(w * x * y for x, y, w in points) / sum(w * x * x for x, _, w in points)
-        return Fit(0.0, max(0.0, on_axis), True, total)
+    off = sum(w * (y - height - slope * x) ** 2 for x, y, w in points)
+    scatter = off / max(1, len(points) - 2)  # variance of one request's cost
+    error = math.sqrt(scatter / moment)
+    if slope <= ERRORS_MIN * error or height < 0:
+        return together
     return Fit(height, slope, True, total)

@@ -16,6 +16,8 @@ from tonnage.profile.parts import Objective
 
 CURVE_SHARES: Final = (0.3, 0.5, 0.7, 0.8, 0.9)
 """Shares of the sustainable rate at which the latency curve has a point of its own."""
+LATENCIES_MIN: Final = 2.0
+"""A trial that is shorter than this many of the objective's latencies cannot break it by a growing queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,15 @@ class Depth:
         step_s: Length of one trial at least [s].
         step_s_max: ... at most, however few requests that is [s].
         requests_min: Requests of one trial, if ``step_s_max`` allows: how sure its percentiles are.
+        latencies_min: Times the objective's latency that a trial lasts, if ``step_s_max`` allows: a queue
+            that grows must have the time to show.
         confirm_factor: How many times longer the trial is that confirms.
         curve_factor: How many times longer a point of the curve is.
         trials_max: Trials of the search at most.
         tolerance: Width of the gap at which the search ends, over its upper end.
         idle_s: Time that the server is watched without any request [s].
         lag_s: Time that the machine's timers are watched [s].
+        cost_s: Length of each run that measures the server's own cost [s].
     """
 
     startups: int
@@ -45,16 +50,25 @@ class Depth:
     step_s: float
     step_s_max: float
     requests_min: int
+    latencies_min: float
     confirm_factor: float
     curve_factor: float
     trials_max: int
     tolerance: float
     idle_s: float
     lag_s: float
+    cost_s: float
 
-    def duration_s(self, rate_per_s: float, factor: float = 1.0) -> float:
-        """How long a trial at a rate lasts [s]."""
-        return factor * min(max(self.step_s, self.requests_min / rate_per_s), self.step_s_max)
+    def duration_s(self, rate_per_s: float, latency_s: float, factor: float = 1.0) -> float:
+        """How long a trial at a rate lasts [s].
+
+        Args:
+            rate_per_s: Requests offered, > 0 [1/s].
+            latency_s: The objective's latency; no trial is shorter than ``LATENCIES_MIN`` of it [s].
+            factor: How many times longer than a trial of the search.
+        """
+        wanted_s = max(self.step_s, self.requests_min / rate_per_s, self.latencies_min * latency_s)
+        return factor * max(min(wanted_s, self.step_s_max), LATENCIES_MIN * latency_s)
 
 
 QUICK: Final = Depth(
@@ -65,12 +79,14 @@ QUICK: Final = Depth(
     step_s=1.2,
     step_s_max=6.0,
     requests_min=300,
+    latencies_min=2.0,
     confirm_factor=2.0,
     curve_factor=1.5,
     trials_max=10,
     tolerance=0.10,
     idle_s=1.0,
     lag_s=0.5,
+    cost_s=0.8,
 )
 FULL: Final = Depth(
     startups=10,
@@ -80,12 +96,14 @@ FULL: Final = Depth(
     step_s=5.0,
     step_s_max=30.0,
     requests_min=1500,
+    latencies_min=10.0,
     confirm_factor=4.0,
     curve_factor=3.0,
     trials_max=20,
     tolerance=0.04,
     idle_s=4.0,
     lag_s=2.0,
+    cost_s=3.0,
 )
 
 

@@ -27,11 +27,6 @@ def cpu_s(pid: int) -> float:
         return _ticks_s(Path(f"/proc/{pid}/stat"))
 
 
-def main_thread_cpu_s(pid: int) -> float:
-    """CPU time of a process' first thread [s], to the kernel's tick; 0 when it has ended."""
-    return _ticks_s(Path(f"/proc/{pid}/task/{pid}/stat"))
-
-
 def _ticks_s(file: Path) -> float:
     try:
         fields = file.read_text().rpartition(")")[2].split()

@@ -27,7 +27,7 @@ from tonnage.contract import endpoints
 from tonnage.contract import metrics as names
 from tonnage.contract.server_config import ListenConfig, ServerConfig
 from tonnage.errors import EnvironmentFault, ModelLoadError
-from tonnage.profile.processes import cpu_s, main_thread_cpu_s
+from tonnage.profile.processes import cpu_s
 
 HOST: Final = "127.0.0.1"
 START_S_MAX: Final = 1800.0
@@ -46,7 +46,6 @@ class Counters:
     Attributes:
         at_s: When [s, monotonic].
         cpu_s: CPU time of all its processes [s].
-        main_cpu_s: ... of their first threads, where the event loops run [s].
         batches: Batches run.
         items: Items in them.
         compute_s: Time of the batches in the model [s].
@@ -55,7 +54,6 @@ class Counters:
 
     at_s: float
     cpu_s: float
-    main_cpu_s: float
     batches: float
     items: float
     compute_s: float
@@ -64,13 +62,17 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class StartTimes:
-    """How long one start took, by the server's log and the times at which its lines came [s]."""
+    """How long one start took, by the server's log and the times at which its lines came [s].
+
+    ``inline`` says whether the server then ran the model in its event loop.
+    """
 
     process_s: float
     load_s: float
     first_batch_s: float
     warmup_s: float
     ready_s: float
+    inline: bool
 
 
 def local_config(config: ServerConfig) -> ServerConfig:
@@ -159,6 +161,7 @@ class RunningServer:
             first_batch_s=max(line["first_s"] for line in warm),
             warmup_s=max(line["warmup_s"] for line in warm),
             ready_s=self._events("ready")[workers - 1][0] - self._started_s,
+            inline=self.inline,
         )
 
     @property
@@ -203,7 +206,6 @@ class RunningServer:
         return Counters(
             at_s=time.monotonic(),
             cpu_s=sum(map(cpu_s, self.pids)),
-            main_cpu_s=sum(map(main_thread_cpu_s, self.pids)),
             batches=found[f"{names.BATCH_SIZE}_count"],
             items=found[f"{names.BATCH_SIZE}_sum"],
             compute_s=found[f"{names.COMPUTE_SECONDS}_sum"],
