@@ -1,9 +1,9 @@
 """What comes first when several things happen at one instant.
 
 Kubernetes promises no order there; the twin needs one, so that a run can be repeated. The order follows
-cause and effect: the world outside changes before what watches it looks, and a number is measured before it is
-decided upon. What one action causes "at once" still runs after everything of a smaller number that is planned
-for the same instant.
+cause and effect: the world outside changes before what watches it looks, and a number is measured before it
+is decided upon. What one action causes "at once" still runs after everything of a smaller number that is
+planned for the same instant.
 
     priority     what                                              why there
     HAPPENING    the scenario's edits, failures, outages           causes come from outside

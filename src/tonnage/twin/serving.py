@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from tonnage.twin.engine import Engine
-from tonnage.twin.requests import RequestWorld, SlotWindow
+from tonnage.twin.requests import RequestWorld, SlotTotals, SlotWindow
 from tonnage.twin.scenario import Scenario
 
 
@@ -76,6 +76,11 @@ class Serving:
         self._catch_up()
         return self.world.read_slot(slot)
 
+    def totals(self, slot: int) -> SlotTotals:
+        """What a pod has done since it started; moves no window."""
+        self._catch_up()
+        return self.world.totals(slot)
+
     def wait_s(self, slot: int, server: int, speed: float) -> float:
         """How long something that came now would wait behind the requests of a pod, about [s].
 
@@ -94,7 +99,8 @@ class Serving:
         gathered = model.gather_max or model.size_max
         places = model.workers * model.parallel
         rounds, rest = divmod(there, gathered)
-        batch_s = model.service.mean_s(gathered) + model.batch_overhead_s + gathered * model.request_overhead_s
+        overhead_s = model.batch_overhead_s + gathered * model.request_overhead_s
+        batch_s = model.service.mean_s(gathered) + overhead_s
         rest_s = model.service.mean_s(rest) + model.batch_overhead_s if rest else 0.0
         return (rounds * batch_s + rest_s) / places / speed
 

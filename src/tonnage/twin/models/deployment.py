@@ -3,9 +3,10 @@
 ``step`` is one sync: it looks at the ReplicaSets as they are and says which sizes to write. The loop calls it
 again whenever something changed, as the real controller is called by its informers.
 
-Source: k8s.io/kubernetes v1.37.2 pkg/controller/deployment/rolling.go (rolloutRolling, reconcileNewReplicaSet,
-    reconcileOldReplicaSets, cleanupUnhealthyReplicas, scaleDownOldReplicaSetsForRollingUpdate), recreate.go,
-    sync.go (isScalingEvent, scale), util/deployment_util.go (NewRSNewReplicas, ResolveFenceposts,
+Source: k8s.io/kubernetes v1.37.2 pkg/controller/deployment/rolling.go (rolloutRolling,
+    reconcileNewReplicaSet, reconcileOldReplicaSets, cleanupUnhealthyReplicas,
+    scaleDownOldReplicaSetsForRollingUpdate), recreate.go, sync.go
+    (isScalingEvent, scale), util/deployment_util.go (NewRSNewReplicas, ResolveFenceposts,
     GetReplicaSetProportion, IsSaturated, FindActiveOrLatest).
 
 Deviations:
@@ -66,7 +67,7 @@ class Sizes:
 
 
 def fence(plan: RolloutPlan, replicas: int) -> tuple[int, int]:
-    """maxSurge and maxUnavailable as counts: shares of surge round up, of unavailability down; never both 0."""
+    """Returns maxSurge (a share rounds up) and maxUnavailable (down) as counts; never both 0."""
     surge = _scaled(plan.max_surge, replicas, up=True)
     unavailable = _scaled(plan.max_unavailable, replicas, up=False)
     if surge == 0 and unavailable == 0:
@@ -189,9 +190,8 @@ def _proportional(replicas: int, plan: RolloutPlan, new: ReplicaSetView, old: li
     if to_add != 0:
         largest = active[0].revision
         sizes[largest] = max(0, sizes[largest] + to_add - added)
-    written = _written(
-        {item.revision: (item.size, sizes[item.revision]) for item in active if item.size != sizes[item.revision]}
-    )
+    changes = {item.revision: (item.size, sizes[item.revision]) for item in active}
+    written = _written({revision: pair for revision, pair in changes.items() if pair[0] != pair[1]})
     return replace(written, annotated=frozenset(sizes))
 
 
@@ -211,7 +211,7 @@ def _proportion(item: ReplicaSetView, replicas: int, plan: RolloutPlan, to_add: 
 
 def _written(changes: Mapping[int, tuple[int, int]]) -> Sizes:
     why = tuple(
-        f"Scaled {'up' if after > before else 'down'} replica set of revision {revision} from {before} to {after}"
+        f"Scaled {'up' if after > before else 'down'} revision {revision} from {before} to {after}"
         for revision, (before, after) in changes.items()
     )
     return Sizes({revision: after for revision, (_, after) in changes.items()}, frozenset(changes), why)

@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes v1.37.2 pkg/kubelet/kuberuntime/kuberuntime_manager.go
     setTerminationGracePeriod, minimumGracePeriodInSeconds).
 
 Deviations:
-    * The pod workers' own retry jitter and the one-second relist of the PLEG are in ``ControlTimes.status_s``.
+    * The pod workers' retry jitter and the PLEG's relist of one second are in ``ControlTimes.status_s``.
     * Containers of one pod are one container.
 """
 

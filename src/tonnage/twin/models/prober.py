@@ -1,7 +1,7 @@
 """The kubelet's prober: when a probe runs, and what its results add up to.
 
-A worker belongs to a probe of a pod, not to a container: it is made when the kubelet first sees the pod, looks
-at once and then every period, and most of its first looks find no container. The phase of the ticks is
+A worker belongs to a probe of a pod, not to a container: it is made when the kubelet first sees the pod,
+looks at once and then every period, and most of its first looks find no container. The phase of the ticks is
 therefore that of the pod's arrival, until a readiness worker is triggered by hand: the kubelet does so when
 the container is started and not ready, which moves the phase.
 
@@ -62,7 +62,13 @@ def seen(state: ProbeState, kind: ProbeKind, container: int) -> ProbeState:
 
 
 def gate(
-    state: ProbeState, kind: ProbeKind, probe: Probe, *, running_s: float | None, started: bool, deleting: bool
+    state: ProbeState,
+    kind: ProbeKind,
+    probe: Probe,
+    *,
+    running_s: float | None,
+    started: bool,
+    deleting: bool,
 ) -> Gate:
     """Whether a tick probes.
 

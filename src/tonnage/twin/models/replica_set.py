@@ -93,9 +93,9 @@ def _before(one: Candidate, other: Candidate, ranks: dict[int, int], now_s: floa
         return one.deletion_cost < other.deletion_cost
     if ranks[one.number] != ranks[other.number]:
         return ranks[one.number] > ranks[other.number]
-    if one.ready_since_s is not None and other.ready_since_s is not None:
-        if one.ready_since_s != other.ready_since_s:
-            return _younger(one.ready_since_s, other.ready_since_s, one.number, other.number, now_s)
+    one_s, other_s = one.ready_since_s, other.ready_since_s
+    if one_s is not None and other_s is not None and one_s != other_s:
+        return _younger(one_s, other_s, one.number, other.number, now_s)
     if one.restarts != other.restarts:
         return one.restarts > other.restarts
     if one.created_s != other.created_s:
