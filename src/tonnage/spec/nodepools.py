@@ -86,7 +86,8 @@ class NodePool(Part):
     taints: tuple[Taint, ...] = ()
     """Taints of each node."""
     zones: tuple[LabelValue, ...] = ()
-    """Zones over which the nodes at the start are dealt in turn; new nodes are in the first one."""
+    """Zones over which the pool is dealt: it becomes one pool in each, named `<name>-<zone>`, and count, \
+min and max are shared out in turn."""
     startup: Durations = (parse_duration("2m"),)
     """From asking the provider to a Ready node, drivers and device plug-in included; one duration, or \
 several measured ones."""

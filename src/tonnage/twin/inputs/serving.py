@@ -1,0 +1,200 @@
+"""How one replica serves: a profile's batches, the settings of the server, and what the user says instead.
+
+Each field comes from the first of these that has it: what the Simulation says of the server, the
+ModelService, the settings that the profile was measured with, a plain server. Overheads hold a batch up
+where model and server share a core or run in one thread, as in planning.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from tonnage.plan.service_time import CORES_APART, gathered_size
+from tonnage.profile import ModelProfile
+from tonnage.profile.parts import Batch, Settings
+from tonnage.profile.quantiles import percentile_of
+from tonnage.spec.experiment import ServerBehavior, ServiceTime
+from tonnage.spec.service import ModelService
+from tonnage.twin.requests import MeasuredService, ParametricService, ServerModel, ServiceLaw
+
+T = TypeVar("T")
+
+PLAIN_QUEUE_MAX: Final = 4096
+_WORKERS_MAX: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFacts:
+    """What is known of the server.
+
+    Attributes:
+        behavior: What the Simulation says; None for nothing.
+        service: The ModelService; None for plain manifests.
+        profile: What was measured; None for nothing.
+        service_time_s: Time of a request in the model, from the command line [s]; None for nothing.
+        cores: CPU limit of the container, which decides the workers of our server [> 0].
+    """
+
+    behavior: ServerBehavior | None
+    service: ModelService | None
+    profile: ModelProfile | None
+    service_time_s: float | None
+    cores: float
+
+
+def has_service_time(facts: ServingFacts) -> bool:
+    """Whether the time of a batch is known."""
+    said = facts.behavior is not None and facts.behavior.service_time is not None
+    measured = facts.profile is not None and bool(facts.profile.batches)
+    return said or measured or facts.service_time_s is not None
+
+
+def server_model(facts: ServingFacts) -> ServerModel:
+    """The model of a replica's server.
+
+    Raises:
+        SpecError: A value is out of what the twin can play.
+        ValueError: No service time is known.
+    """
+    settings = facts.profile.settings if facts.profile is not None else None
+    size_max = _size_max(facts, settings)
+    workers = _workers(facts, settings)
+    law, measured = _law(facts)
+    profile = facts.profile if measured else None
+    per_batch_s, per_request_s = _overheads(profile, facts.cores / workers)
+    gather_max = _gather_max(profile, size_max) if profile is not None else size_max
+    return ServerModel(
+        service=law,
+        size_max=size_max,
+        gather_max=min(gather_max, size_max),
+        wait_s_max=_wait_s(facts, settings) if size_max > 1 else 0.0,
+        queue_max=_queue_max(facts, settings),
+        deadline_s=_deadline_s(facts, settings),
+        workers=workers,
+        parallel=_said(facts, "parallel", 1),
+        batch_overhead_s=per_batch_s,
+        request_overhead_s=per_request_s,
+        cpu_s_by_size=_cpu_times(profile),
+        warmup=_warmup(profile, size_max),
+    )
+
+
+def _said(facts: ServingFacts, name: str, default: T) -> T:
+    value: T | None = getattr(facts.behavior, name, None)
+    return default if value is None else value
+
+
+def _size_max(facts: ServingFacts, settings: Settings | None) -> int:
+    if facts.service is not None:
+        batching = facts.service.spec.batching
+        own = batching.size_max if batching.enabled else 1
+    else:
+        own = settings.size_max if settings is not None else 1
+    return _said(facts, "size_max", own)
+
+
+def _queue_max(facts: ServingFacts, settings: Settings | None) -> int:
+    if facts.service is not None:
+        own = facts.service.spec.batching.queue_max
+    else:
+        own = settings.queue_max if settings is not None else PLAIN_QUEUE_MAX
+    return _said(facts, "queue_max", own)
+
+
+def _workers(facts: ServingFacts, settings: Settings | None) -> int:
+    """Worker processes; our server takes as many as the CPU limit has whole cores.
+
+    Source: ``tonnage.server.cpu``, the server's own rule for ``workers: null``.
+    """
+    if facts.service is not None:
+        own = facts.service.spec.server.workers
+        if own is None:
+            own = min(max(1, math.floor(facts.cores)), _WORKERS_MAX)
+    else:
+        own = settings.workers if settings is not None else 1
+    return _said(facts, "workers", own)
+
+
+def _wait_s(facts: ServingFacts, settings: Settings | None) -> float:
+    said = facts.behavior.wait_max if facts.behavior is not None else None
+    if said is not None:
+        return said.seconds
+    if facts.service is not None:
+        return facts.service.spec.batching.wait_max.seconds
+    return settings.wait_max_s if settings is not None else 0.0
+
+
+def _deadline_s(facts: ServingFacts, settings: Settings | None) -> float:
+    said = facts.behavior.deadline if facts.behavior is not None else None
+    if said is not None:
+        return said.seconds
+    if facts.service is not None:
+        own = facts.service.deadline_default
+        return own.seconds if own is not None else math.inf
+    return settings.deadline_s if settings is not None and settings.deadline_s else math.inf
+
+
+def _law(facts: ServingFacts) -> tuple[ServiceLaw, bool]:
+    """The time of a batch, and whether it was measured."""
+    said = facts.behavior.service_time if facts.behavior is not None else None
+    if said is not None:
+        return _said_law(said), False
+    if facts.service_time_s is not None:
+        return ParametricService(item_s=facts.service_time_s), False
+    if facts.profile is None or not facts.profile.batches:
+        raise ValueError("a profile with batches or a service time is needed")
+    return _measured(facts.profile.batches), True
+
+
+def _said_law(said: ServiceTime) -> ServiceLaw:
+    if said.spread > 0:
+        return ParametricService(
+            item_s=said.per_item.seconds,
+            batch_s=said.per_batch.seconds,
+            shape="lognormal",
+            variation=said.spread,
+        )
+    return ParametricService(item_s=said.per_item.seconds, batch_s=said.per_batch.seconds)
+
+
+def _measured(batches: tuple[Batch, ...]) -> MeasuredService:
+    """Quantiles where they were kept, scaled to the mean; a constant where only the mean was."""
+    quantiles = {
+        batch.size: {percentile_of(name): value for name, value in batch.steady_s.quantiles.items()}
+        or {50.0: batch.steady_s.mean}
+        for batch in batches
+    }
+    return MeasuredService.from_quantiles(
+        quantiles, means={batch.size: batch.steady_s.mean for batch in batches}
+    )
+
+
+def _gather_max(profile: ModelProfile, size_max: int) -> int:
+    """What the profile's server chose at warm-up, where its bound was the same; else its rule is asked."""
+    settings = profile.settings
+    if settings is not None and settings.gather_max is not None and settings.size_max == size_max:
+        return settings.gather_max
+    return gathered_size(profile, size_max)
+
+
+def _overheads(profile: ModelProfile | None, cores_of_worker: float) -> tuple[float, float]:
+    """What the server adds to a batch and to each of its requests [s]; nothing where it runs beside it."""
+    if profile is None or profile.overhead is None:
+        return 0.0, 0.0
+    inline = profile.settings is not None and profile.settings.execution == "inline"
+    if inline or cores_of_worker < CORES_APART:
+        return profile.overhead.per_batch_s, profile.overhead.per_request_s
+    return 0.0, 0.0
+
+
+def _cpu_times(profile: ModelProfile | None) -> tuple[tuple[int, float], ...]:
+    batches = profile.batches if profile is not None else ()
+    return tuple((batch.size, batch.cpu_s) for batch in batches if batch.cpu_s is not None)
+
+
+def _warmup(profile: ModelProfile | None, size_max: int) -> tuple[tuple[int, float], ...]:
+    """What the server's warm-up would have measured: about the fastest of a few runs of each size."""
+    batches = profile.batches if profile is not None else ()
+    return tuple((batch.size, batch.steady_s.at(10)) for batch in batches if batch.size <= size_max)
