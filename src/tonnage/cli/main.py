@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("tonnage.cli.up:up", "Run a service from its document on this machine, with a live view."),
     "load": ("tonnage.cli.load:load", "Send open-loop load to a server and measure it."),
     "profile": ("tonnage.cli.profile:profile", "Measure a service on this machine."),
+    "plan": ("tonnage.cli.plan:plan", "Size a service: replicas, GPUs and cost, with every reason."),
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
 }
