@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "load": ("tonnage.cli.load:load", "Send open-loop load to a server and measure it."),
     "profile": ("tonnage.cli.profile:profile", "Measure a service on this machine."),
     "plan": ("tonnage.cli.plan:plan", "Size a service: replicas, GPUs and cost, with every reason."),
+    "simulate": ("tonnage.cli.simulate:simulate", "Show what traffic and failures will do to a service."),
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
 }
