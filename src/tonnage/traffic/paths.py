@@ -96,10 +96,7 @@ def path_chunks(path: RatePath, rng: np.random.Generator) -> Iterator[FloatArray
     Unit-rate arrivals are drawn and carried through the inverse of the mean number of arrivals by then.
     """
     running = np.concatenate([[0.0], np.cumsum(path.rates_per_s * np.diff(path.edges_s))])
-    # a segment without arrivals has no inverse; its end stands for it
-    kept = np.concatenate([[True], np.diff(running) > 0])
-    starts = np.concatenate([[True], kept[1:]])
-    before = np.flatnonzero(starts[1:])
+    before = np.flatnonzero(np.diff(running) > 0)  # a segment without arrivals has no inverse
     if before.size == 0:
         return
     lows, rates = running[before], path.rates_per_s[before]
@@ -144,7 +141,7 @@ class DiurnalArrivals:
         ):
             require_positive(name, value)
         if not self.mean_per_s <= self.peak_per_s <= 2 * self.mean_per_s:
-            message = f"must be from the mean ({self.mean_per_s:g}) to twice the mean, got {self.peak_per_s:g}"
+            message = f"must be from the mean ({self.mean_per_s:g}) to twice that, got {self.peak_per_s:g}"
             raise SpecError([Problem("peak", message)])
         if not 0 <= self.peak_at_s < math.inf:
             raise SpecError([Problem("peak-at", f"must be >= 0 and finite, got {self.peak_at_s}")])
@@ -206,7 +203,7 @@ class FlashArrivals:
             if not 0 <= value < math.inf
         ]
         if not problems and self.at_s >= self.duration_s:
-            problems = [Problem("at", f"must be below the duration ({self.duration_s:g} s), got {self.at_s:g}")]
+            problems = [Problem("at", f"must be before the end ({self.duration_s:g} s), got {self.at_s:g}")]
         if problems:
             raise SpecError(problems)
 
@@ -252,7 +249,8 @@ class MmppArrivals:
     def __post_init__(self) -> None:
         require_positive("duration", self.duration_s)
         if len(self.rates_per_s) < 2 or len(self.rates_per_s) != len(self.dwell_s):
-            message = f"must be at least two, and as many as dwell, got {len(self.rates_per_s)} and {len(self.dwell_s)}"
+            got = f"{len(self.rates_per_s)} and {len(self.dwell_s)}"
+            message = f"must be at least two, and as many as dwell times, got {got}"
             raise SpecError([Problem("rates", message)])
         if not all(0 <= rate < math.inf for rate in self.rates_per_s) or not any(self.rates_per_s):
             raise SpecError([Problem("rates", f"must be >= 0 and not all 0, got {list(self.rates_per_s)}")])

@@ -45,8 +45,9 @@ def _along_rates(world: Any, edges_s: Any, values: Any, buffer_s: Any) -> int:
         need, stream = exponential(stream)
         while segment < values.size:
             rate, end_s = values[segment], edges_s[segment + 1]
-            if time_s + need / rate < end_s:  # never for a rate of 0
-                time_s += need / rate
+            at_s = time_s + need / rate  # infinite, or NaN, for a rate of 0
+            if at_s < end_s:
+                time_s = at_s
                 buffer_s[count] = time_s
                 count += 1
                 break

@@ -50,7 +50,7 @@ def connected(fixed: Any, pods: Any) -> int:
     if slot >= 0:
         there = pods.slots[slot]
         if there.state == SERVING and there.generation == fixed.connection_generation[c]:
-            return fixed.connection_station[c]
+            return int(fixed.connection_station[c])
     if world.routed == 0:
         fixed.connection_slot[c] = -1
         return -1
@@ -66,7 +66,7 @@ def connected(fixed: Any, pods: Any) -> int:
 def less_loaded(slot: int, other: int, slots: Any) -> bool:
     """Whether a slot comes before another in the heap of loads."""
     one, two = slots[slot], slots[other]
-    return one.load < two.load or (one.load == two.load and one.least_stamp < two.least_stamp)
+    return bool(one.load < two.load or (one.load == two.load and one.least_stamp < two.least_stamp))
 
 
 @inner

@@ -44,11 +44,13 @@ def observe(expected: Any, i: int, seconds: float) -> None:
 def least_s(expected: Any, i: int) -> float:
     """The shortest that a batch of the class has taken; 0 where nothing is known: ``ServiceTimes.least``."""
     least = expected[LEAST, i]
-    return least if least != math.inf else 0.0
+    return float(least) if least != math.inf else 0.0
 
 
 @inner
-def until_answered(server: Any, size_class: Any, expected: Any, station: Any, run: Any, now_s: float) -> float:
+def until_answered(
+    server: Any, size_class: Any, expected: Any, station: Any, run: Any, now_s: float
+) -> float:
     """Time until a request that comes now is answered, all but surely: ``BatchQueue.until_answered``."""
     free_s = 0.0
     if station.running > 0:
@@ -60,14 +62,14 @@ def until_answered(server: Any, size_class: Any, expected: Any, station: Any, ru
     rest = station.waiting - ahead * full
     i, j = size_class[full], size_class[rest + 1]
     spread_s = math.sqrt(ahead * expected[DEVIATION, i] ** 2 + expected[DEVIATION, j] ** 2)
-    return free_s + (ahead * expected[MEAN, i] + expected[MEAN, j] + _DEVIATIONS * spread_s)
+    return float(free_s + (ahead * expected[MEAN, i] + expected[MEAN, j] + _DEVIATIONS * spread_s))
 
 
 @inner
 def due_s(server: Any, station: Any, oldest_s: float, now_s: float) -> float:
     """When a free place takes what waits: now, or when the oldest has waited long enough."""
     if server.wait_s_max > 0.0 and station.waiting < server.gather_max:
-        return max(now_s, oldest_s + server.wait_s_max)
+        return float(max(now_s, oldest_s + server.wait_s_max))
     return now_s
 
 
@@ -78,7 +80,7 @@ def possible(
     """Whether a request that is late by the mean joins a batch of such: ``BatchQueue._possible``."""
     if taken > 0 and taken + 1 > server.gather_max:
         return False
-    return arrived_s + server.deadline_s >= now_s + least_s(expected, size_class[taken + 1])
+    return bool(arrived_s + server.deadline_s >= now_s + least_s(expected, size_class[taken + 1]))
 
 
 @inner

@@ -95,4 +95,4 @@ def bucket_of(seconds: float, upper: npt.NDArray[np.float64], cells: npt.NDArray
     if cell >= cells.size:
         return BUCKETS - 1
     bucket = np.int64(cells[cell])
-    return bucket + 1 if seconds > upper[bucket] else bucket
+    return int(bucket + 1 if seconds > upper[bucket] else bucket)

@@ -60,7 +60,8 @@ def failed(
 @inner
 def before(one: Any, other: Any) -> bool:
     """Whether a retry comes before another; at one time, the one that failed first."""
-    return one.time_s < other.time_s or (one.time_s == other.time_s and one.number < other.number)
+    same = one.time_s == other.time_s
+    return bool(one.time_s < other.time_s or (same and one.number < other.number))
 
 
 @inner

@@ -13,29 +13,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_njit: Any = numba.njit
+_OPTIONS: Final = {"error_model": "numpy", "_nrt": False}
+"""No check of divisors; and no counting of references: the kernel makes no array and keeps none, and the
+counting would cost ten times what the kernel does."""
+
 
 def inner(function: F) -> F:
     """A function that only compiled functions and tests call."""
-    return cast("F", numba.njit(error_model="numpy", _nrt=False)(function))
+    return cast("F", _njit(**_OPTIONS)(function))
 
 
 def merged(function: F) -> F:
     """An inner function that is always compiled into its caller: its many arrays are costly to pass on."""
-    return cast("F", numba.njit(error_model="numpy", _nrt=False, forceinline=True)(function))
+    return cast("F", _njit(forceinline=True, **_OPTIONS)(function))
 
 
 def entry(function: F) -> F:
     """A function that Python calls: its machine code is kept on disk where that is possible."""
     try:
-        return cast("F", numba.njit(error_model="numpy", _nrt=False, cache=True)(function))
+        return cast("F", _njit(cache=True, **_OPTIONS)(function))
     except RuntimeError:  # numba found no folder that can be written
-        return cast("F", numba.njit(error_model="numpy", _nrt=False)(function))
+        return cast("F", _njit(**_OPTIONS)(function))
 
 
 def sources_stamp() -> int:

@@ -84,7 +84,7 @@ def plan_of(process: ArrivalProcess, *, seed: int) -> ArrivalPlan:
     if isinstance(process, CountArrivals):
         kind: PlanKind = "counts-poisson" if process.spacing == "poisson" else "counts-even"
         counts = whole_counts(process.trace.counts).astype(np.float64)
-        edges = np.arange(counts.size + 1) * process.trace.bin_s
+        edges = np.arange(counts.size + 1, dtype=np.float64) * process.trace.bin_s
         return ArrivalPlan(kind, edges, counts, duration_s, expected)
     if isinstance(process, ConstantArrivals):
         # the gaps are those of the rate, also when the last one reaches past the end

@@ -49,7 +49,7 @@ def _next_arrival(fixed: Any) -> float:
         refill(fixed.config[0], world, fixed.edges_s, fixed.values, fixed.buffer_s)
         if world.buffer_next == world.buffer_end:
             return math.inf
-    return fixed.buffer_s[world.buffer_next]
+    return float(fixed.buffer_s[world.buffer_next])
 
 
 @inner
@@ -236,7 +236,7 @@ def kill_slot(fixed: Any, pods: Any, series: Any, retries: Any, slot: int, now_s
                     first_s, attempt = pods.running_first_s[s, i], int(pods.running_attempt[s, i])
                 station.left_s += now_s - arrived_s
                 failed_here(
-                    _LOST, s, now_s, now_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+                    _LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
                 )
             run.items = 0
         for k in range(station.waiting):
@@ -247,7 +247,7 @@ def kill_slot(fixed: Any, pods: Any, series: Any, retries: Any, slot: int, now_s
                 first_s, attempt = pods.waiting_first_s[s, i], int(pods.waiting_attempt[s, i])
             station.left_s += now_s - arrived_s
             failed_here(
-                _LOST, s, now_s, now_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+                _LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
             )
         lost += station.inside
         station.head = station.waiting = station.waiting_gone = 0

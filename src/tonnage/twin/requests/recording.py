@@ -1,10 +1,12 @@
-"""The series of a world: counts by interval, and each interval's latencies in as little room as they need.
+"""The series of a world: counts by interval, and each interval's latencies in little room.
 
 The kernel adds to the latencies of a few open intervals; an interval is closed when nothing can fall into it
-any more, and only the stretch of buckets that was used is kept. A day of seconds takes some 50 MB.
+any more, and only the buckets that were used are kept. A day of seconds takes some 50 MB.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 import numpy.typing as npt
@@ -36,15 +38,26 @@ class Recording:
         total: Latencies of all closed intervals as bucket counts.
     """
 
-    __slots__ = ("_interval_s", "_kept", "_per_interval", "_quantiles_s", "counts", "total")
+    __slots__ = (
+        "_closed",
+        "_firsts",
+        "_interval_s",
+        "_kept",
+        "_per_interval",
+        "_quantiles_s",
+        "counts",
+        "total",
+    )
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._per_interval = 1.0 / interval_s
         self.counts: IntArray = np.zeros((OPEN_INTERVALS, COLUMNS), np.int64)
         self.total: IntArray = np.zeros(BUCKETS, np.int64)
-        # first bucket used, and the counts from there on
+        # of each stretch of intervals: the first bucket used, and counts by interval from there on
         self._kept: list[tuple[int, npt.NDArray[np.int32]]] = []
+        self._firsts: list[int] = []  # the first interval of each stretch
+        self._closed = 0
         self._quantiles_s: list[npt.NDArray[np.float64]] = []
 
     def row(self, time_s: float) -> int:
@@ -65,35 +78,39 @@ class Recording:
 
     def close(self, open_latency: Array, until_s: float) -> None:
         """Keep the latencies of intervals that end at or before a time, and clear their place."""
-        for row in range(len(self._kept), self.row(until_s)):
-            counts = open_latency[row & (OPEN_INTERVALS - 1)]
-            used = np.flatnonzero(counts)
-            if used.size == 0:
-                self._kept.append((0, counts[:0].copy()))
-                continue
-            first, end = int(used[0]), int(used[-1]) + 1
-            kept = counts[first:end].copy()
-            self._kept.append((first, kept))
-            self.total[first:end] += kept
-            counts[first:end] = 0
+        rows = np.arange(self._closed, self.row(until_s)) & (OPEN_INTERVALS - 1)
+        if rows.size == 0:
+            return
+        counts = open_latency[rows]
+        used = np.flatnonzero(counts.any(axis=0))
+        first, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+        kept = counts[:, first:end].copy()
+        self.total[first:end] += kept.sum(axis=0)
+        open_latency[rows] = 0
+        self._kept.append((first, kept))
+        self._firsts.append(self._closed)
+        self._closed += rows.size
 
     def latency_of(self, first: int, end: int, open_latency: Array) -> IntArray:
         """Latencies of intervals ``first`` to ``end - 1`` as bucket counts."""
         counts = np.zeros(BUCKETS, np.int64)
-        for at, kept in self._kept[first:end]:
-            counts[at : at + kept.size] += kept
-        for row in range(max(first, len(self._kept)), min(end, len(self._kept) + OPEN_INTERVALS)):
+        for stretch in range(max(0, bisect_right(self._firsts, first) - 1), bisect_left(self._firsts, end)):
+            at, kept = self._kept[stretch]
+            start = self._firsts[stretch]
+            counts[at : at + kept.shape[1]] += kept[max(0, first - start) : max(0, end - start)].sum(axis=0)
+        for row in range(max(first, self._closed), min(end, self._closed + OPEN_INTERVALS)):
             counts += open_latency[row & (OPEN_INTERVALS - 1)]
         return counts
 
     def series(self, now_s: float, open_latency: Array) -> Series:
         """All intervals up to now, the last one as far as it has got."""
         rows = self.row(now_s) + 1
-        for row in range(len(self._quantiles_s), len(self._kept)):
-            self._quantiles_s.append(quantiles(self._kept[row][1], QUANTILES, first=self._kept[row][0]))
+        for first, kept in self._kept[len(self._quantiles_s) :]:
+            found = [quantiles(counts, QUANTILES, first=first) for counts in kept]
+            self._quantiles_s.append(np.array(found))
         still_open = [
             quantiles(self.latency_of(row, row + 1, open_latency), QUANTILES)
-            for row in range(len(self._kept), rows)
+            for row in range(self._closed, rows)
         ]
         counts = self.counts[:rows].copy()
         return Series(
@@ -104,6 +121,6 @@ class Recording:
             retried=counts[:, RETRIED],
             dropped=counts[:, DROPPED : DROPPED + len(CAUSES)],
             failed=counts[:, FAILED : FAILED + len(CAUSES)],
-            quantiles_s=np.array([*self._quantiles_s, *still_open]).reshape(rows, len(QUANTILES)),
+            quantiles_s=np.concatenate([*self._quantiles_s, np.array(still_open)]),
             latency=self.total + open_latency.sum(axis=0, dtype=np.int64),
         )

@@ -79,7 +79,7 @@ def uniform(bits: Any) -> float:
 @inner
 def below(bits32: Any, bound: int) -> int:
     """A whole number in [0, bound) from 32 bits; uneven by less than bound / 2**32."""
-    return np.int64((bits32 * np.uint64(bound)) >> _S32)
+    return int(np.int64((bits32 * np.uint64(bound)) >> _S32))
 
 
 @inner

@@ -85,7 +85,7 @@ class MeasuredService:
             message = f"must have shape ({len(sizes)}, {STEPS + 1}), got {inverse.shape}"
             raise SpecError([Problem("inverse", message)])
         if not np.all(np.isfinite(inverse)) or np.any(inverse < 0) or np.any(np.diff(inverse, axis=1) < 0):
-            raise SpecError([Problem("inverse", "must be ascending, finite and >= 0 in each row, got others")])
+            raise SpecError([Problem("inverse", "must be finite, ascending and >= 0 in each row, got other")])
         inverse.setflags(write=False)
         object.__setattr__(self, "inverse", inverse)
 

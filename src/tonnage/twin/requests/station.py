@@ -42,7 +42,6 @@ def failed_here(
     s: int,
     time_s: float,
     known_s: float,
-    arrived_s: float,
     first_s: float,
     attempt: int,
     fixed: Any,
@@ -65,7 +64,6 @@ def step(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: Any)
     station = pods.stations[s]
     slot = pods.slots[station.slot]
     server = fixed.servers[slot.server]
-    config = fixed.config[0]
     runs = pods.runs[s]
     while station.next_s <= now_s:
         time_s = station.next_s
@@ -115,7 +113,7 @@ def offer(
         log(fixed, s, cause, now_s, now_s, 1)
         known_s = now_s + config.round_trip_s
         failed_here(
-            cause, s, now_s, known_s, now_s, first_s, attempt, fixed, pods, series, retries
+            cause, s, now_s, known_s, first_s, attempt, fixed, pods, series, retries
         )
         return
     place = (station.head + station.waiting) & (config.ring - 1)
@@ -235,7 +233,7 @@ def _drop_late(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries
     log(fixed, s, _LATE, now_s, now_s, 1)
     known_s = now_s + config.round_trip_s
     failed_here(
-        _LATE, s, now_s, known_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+        _LATE, s, now_s, known_s, first_s, attempt, fixed, pods, series, retries
     )
 
 
@@ -278,7 +276,7 @@ def _end(s: int, place: int, fixed: Any, pods: Any, series: Any, retries: Any) -
                 arrived_s = pods.running_s[s, base + i]
                 known_s = arrived_s + config.timeout_s
                 failed_here(
-                    _TIMEOUT, s, end_s, known_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+                    _TIMEOUT, s, end_s, known_s, first_s, attempt, fixed, pods, series, retries
                 )
                 continue
             seen_s += pods.running_s[s, base + i] - first_s
@@ -331,7 +329,7 @@ def _expire(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: A
             slot.load -= 1
             first_s = pods.running_first_s[s, i]
             failed_here(
-                _TIMEOUT, s, now_s, now_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+                _TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
             )
     while station.waiting_gone < station.waiting:
         place = (station.head + station.waiting_gone) & mask
@@ -346,6 +344,6 @@ def _expire(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: A
         slot.load -= 1
         first_s = pods.waiting_first_s[s, place]
         failed_here(
-            _TIMEOUT, s, now_s, now_s, arrived_s, first_s, attempt, fixed, pods, series, retries
+            _TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
         )
     station.expiry_s = earliest_s

@@ -190,7 +190,7 @@ class RequestWorld:
         play = KERNEL.eager if self._eager else KERNEL.lazy
         recording = self._recording
         while self.now_s < until_s:
-            stop_s = min(until_s, recording.open_until_s(self.now_s))
+            stop_s = float(min(until_s, recording.open_until_s(self.now_s)))
             recording.reserve(stop_s)
             while True:
                 code = play(self._fixed, self._pods, recording.counts, self._retries, stop_s)

@@ -20,8 +20,8 @@ from tonnage.twin.requests import (
     RequestWorld,
     ServerModel,
     plan_of,
+    rng,
 )
-from tonnage.twin.requests import rng
 from tonnage.twin.requests.batching import service_s
 from tonnage.twin.requests.building import POD, server_rows, size_rows
 
