@@ -35,7 +35,7 @@ class Cluster:
         self.counts = PodCounts(self.namespace_labels)
         self._pods: list[dict[str, Pod]] = []
         self._node_of: dict[str, str] = {}
-        self._ports: list[Counter[HostPort]] = []
+        self._ports: list[set[HostPort]] = []
         self._devices: list[Counter[str]] = []
         self._nominated: dict[str, dict[str, Pod]] = {}
         self._namespaces: dict[str, dict[str, str]] = {}
@@ -60,7 +60,7 @@ class Cluster:
         self.counts.insert_node()
         self._add_images(node)
         self._pods.append({})
-        self._ports.append(Counter())
+        self._ports.append(set())
         self._devices.append(Counter())
 
     def update_node(self, node: Node) -> None:
@@ -168,8 +168,11 @@ class Cluster:
         found[PODS] = int(self.table.pods[place])
         return found
 
-    def ports_on(self, place: int) -> Counter[HostPort]:
-        """How many pods of a node take each port of it; for reading."""
+    def ports_on(self, place: int) -> set[HostPort]:
+        """The ports of a node that its pods take; for reading.
+
+        As upstream, a port is free as soon as one of the pods that take it goes; two cannot run there anyway.
+        """
         return self._ports[place]
 
     def devices_on(self, place: int) -> Counter[str]:
@@ -281,8 +284,8 @@ class Cluster:
         table.pods[place] += times
         table.accounted_cpu[place] += times * spec.accounted[0]
         table.accounted_memory[place] += times * spec.accounted[1]
-        for port in spec.host_ports:
-            self._ports[place][port] += times
+        ports = self._ports[place]
+        (ports.update if times > 0 else ports.difference_update)(spec.host_ports)
         for name, amount in spec.devices:
             self._devices[place][name] += times * amount
         self.counts.add(pod, place, times)

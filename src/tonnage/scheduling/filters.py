@@ -153,7 +153,7 @@ def lacking(spec: PodSpec, cluster: Cluster, place: int, requested: dict[str, in
     return Rejection(RESOURCES, tuple(reasons), resolvable) if reasons else None
 
 
-def ports_taken(spec: PodSpec, ports: Counter[HostPort]) -> bool:
+def ports_taken(spec: PodSpec, ports: set[HostPort]) -> bool:
     """Whether a port that the pod takes is taken; ``0.0.0.0`` conflicts with every address.
 
     Source: k8s.io/kube-scheduler v0.37.2, framework/types.go, HostPortInfo.CheckConflict.
@@ -163,8 +163,7 @@ def ports_taken(spec: PodSpec, ports: Counter[HostPort]) -> bool:
         and wanted.port == taken.port
         and (wanted.address == taken.address or EVERY_ADDRESS in (wanted.address, taken.address))
         for wanted in spec.host_ports
-        for taken, times in ports.items()
-        if times > 0
+        for taken in ports
     )
 
 

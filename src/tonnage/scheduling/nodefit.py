@@ -1,6 +1,7 @@
 """What a pod's spec and the nodes alone decide: cordons, taints, node affinity, and the scores by them.
 
-No pod plays a part here, so the answer for a spec is remembered until a node changes.
+No pod plays a part here, so the answer for a spec is remembered until a node changes. Deviation: how many
+nodes have an image is always current here; upstream's view of it is as old as the last change at the node.
 
 Source: k8s.io/kubernetes v1.37.2, pkg/scheduler/framework/plugins: nodename, nodeunschedulable,
 tainttoleration, nodeaffinity, imagelocality.

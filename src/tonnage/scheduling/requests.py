@@ -87,7 +87,7 @@ def _pod_level(place: Reader, containers: list[_Container], inits: list[_Contain
     """Requests at pod level, with their defaults; empty when there are none that count."""
     requests = {name: amount for name, amount in place["requests"].quantities().items() if _is_levelled(name)}
     limits = place["limits"].quantities()
-    if limits:
+    if requests or limits:
         together = _containers_together(containers, inits, {})
         for name in (CPU, MEMORY):
             if name in together:

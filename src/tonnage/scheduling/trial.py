@@ -41,7 +41,7 @@ class Trial:
         self._found = found
         self._place = place
         self._requested = cluster.requested_at(place)
-        self._ports = Counter(cluster.ports_on(place))
+        self._ports = set(cluster.ports_on(place))
         self._devices = Counter(cluster.devices_on(place))
         self._spread = [_SpreadTrial(rule, place) for rule in found.spread]
         rules = found.affinity
@@ -111,8 +111,7 @@ class Trial:
         for name, amount in other.spec.requests.items():
             self._requested[name] = self._requested.get(name, 0) + times * amount
         self._requested["pods"] += times
-        for port in other.spec.host_ports:
-            self._ports[port] += times
+        (self._ports.update if times > 0 else self._ports.difference_update)(other.spec.host_ports)
         for name, amount in other.spec.devices:
             self._devices[name] += times * amount
         for spread in self._spread:

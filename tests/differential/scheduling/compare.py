@@ -176,7 +176,7 @@ def _differences(ours: Placement, upstream: Object) -> list[Difference]:
     ]
     if upstream["host"]:
         pairs += [
-            ("feasible", sorted(upstream["feasible"]), sorted(ours.feasible)),
+            ("feasible", sorted(upstream["feasible"] or []), sorted(ours.feasible)),
             ("scores", _upstream_scores(upstream), _scores(ours)),
             ("totals", upstream["totals"] or {}, dict(ours.totals)),
             ("best", upstream["host"], ours.node),

@@ -22,7 +22,7 @@ class Oracle:
     """
 
     def __init__(self, program: Path) -> None:
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             [str(program), "-test.run=^TestOracle$", "-test.timeout=0"],
             stdin=subprocess.PIPE,

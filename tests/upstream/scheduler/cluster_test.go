@@ -49,7 +49,6 @@ type cluster struct {
 	framework framework.Framework
 	preempter *defaultpreemption.DefaultPreemption
 	nodes     map[string]*v1.Node
-	nominated map[types.UID]*v1.Pod
 	preempted chan types.UID
 }
 
@@ -63,7 +62,6 @@ func newCluster(from *objects) (*cluster, error) {
 		informers: informers.NewSharedInformerFactory(client, 0),
 		snapshot:  internalcache.NewEmptySnapshot(),
 		nodes:     map[string]*v1.Node{},
-		nominated: map[types.UID]*v1.Pod{},
 		preempted: make(chan types.UID, 10000),
 	}
 	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
@@ -127,6 +125,17 @@ func (c *cluster) fill(from *objects) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// nominate puts a pod with a nomination back into the scheduling queue, as happens after its preemption.
+func (c *cluster) nominate(pod *v1.Pod) error {
+	// Nominations only hold for pods that the informer knows.
+	if err := c.informers.Core().V1().Pods().Informer().GetIndexer().Add(pod); err != nil {
+		return err
+	}
+	c.sched.SchedulingQueue.Delete(c.logger, pod)
+	c.sched.SchedulingQueue.Add(c.ctx, pod)
 	return nil
 }
 

@@ -84,14 +84,12 @@ func respond(current **cluster, asked *question) (any, error) {
 	case "schedule":
 		return c.schedule(asked.Pod)
 	case "bind":
-		delete(c.nominated, asked.Pod.UID)
-		c.sched.SchedulingQueue.DeleteNominatedPodIfExists(asked.Pod)
+		c.sched.SchedulingQueue.Delete(c.logger, asked.Pod)
 		return struct{}{}, c.sched.Cache.AddPod(c.logger, asked.Pod)
 	case "remove":
 		return struct{}{}, c.sched.Cache.RemovePod(c.logger, asked.Pod)
 	case "nominate":
-		c.nominated[asked.Pod.UID] = asked.Pod
-		return struct{}{}, nil
+		return struct{}{}, c.nominate(asked.Pod)
 	case "addNode":
 		c.sched.Cache.AddNode(c.logger, defaulted(asked.Node))
 		c.nodes[asked.Node.Name] = asked.Node

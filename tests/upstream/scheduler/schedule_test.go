@@ -49,23 +49,10 @@ func (c *cluster) schedule(pod *v1.Pod) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The preemption fetches the pod, and nominations only hold for pods that the informer knows.
+	// The preemption fetches the pod from the informer.
 	podIndexer := c.informers.Core().V1().Pods().Informer().GetIndexer()
 	if err := podIndexer.Add(pod); err != nil {
 		return nil, err
-	}
-	defer func() { _ = podIndexer.Delete(pod) }()
-	for _, other := range c.nominated {
-		if err := podIndexer.Add(other); err != nil {
-			return nil, err
-		}
-		info, err := framework.NewPodInfo(other)
-		if err != nil {
-			return nil, err
-		}
-		c.sched.SchedulingQueue.AddNominatedPod(c.logger, info, &fwk.NominatingInfo{
-			NominatingMode: fwk.ModeOverride, NominatedNodeName: other.Status.NominatedNodeName,
-		})
 	}
 	reply := &answer{}
 	state := framework.NewCycleState()
@@ -157,7 +144,8 @@ func (c *cluster) preempt(pod *v1.Pod, state fwk.CycleState, fit *framework.FitE
 		return err
 	}
 	expected := map[string]int{}
-	mayPreempt := pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != v1.PreemptNever
+	onNominated := fit.Diagnosis.NodeToStatus.Get(pod.Status.NominatedNodeName)
+	mayPreempt, _ := c.preempter.PodEligibleToPreemptOthers(c.ctx, pod, onNominated)
 	if len(potential) > 0 && mayPreempt {
 		found, _, err := c.preempter.Evaluator.DryRunPreemption(c.ctx, state, pod, potential, budgets, 0, int32(len(potential)))
 		if err != nil {
