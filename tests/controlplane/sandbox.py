@@ -1,0 +1,128 @@
+"""One container as processes of this machine: its own network, its own view of the file system, its own user.
+
+What it sees of the file system is this machine's, with a layer of its own on top, so that it can run what is
+installed here and nothing that it writes stays. That takes root, and a kernel with overlayfs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controlplane.plane import die_with_parent
+
+ROOT_READABLE = "/root"
+"""Debian keeps it from others; an interpreter may be installed under it. It is opened in our layer only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of this machine inside the container."""
+
+    source: Path
+    target: str
+    read_only: bool
+    sub_path: str = ""
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """Where the containers of one pod run.
+
+    Attributes:
+        folder: For layers and logs.
+        namespace: Network namespace.
+    """
+
+    folder: Path
+    namespace: str
+
+    def start(
+        self,
+        container: Mapping[str, Any],
+        *,
+        life: int,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        security: Mapping[str, Any],
+    ) -> subprocess.Popen[bytes]:
+        """Start one life of a container; its output goes to ``<name>.<life>.log``."""
+        name = container["name"]
+        layer = self.folder / f"{name}.{life}"
+        for part in ("upper", "work", "root"):
+            (layer / part).mkdir(parents=True, exist_ok=True)
+        layer.chmod(0o755)
+        script = self._script(layer, container, command, mounts, security)
+        with (self.folder / f"{name}.{life}.log").open("ab") as log:
+            return subprocess.Popen(
+                # unshare makes the mounts this container's own; its first process is the container's
+                ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-ec", script],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.environ["PATH"], "HOME": "/tmp", "LANG": "C.UTF-8", **environment},
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+
+    @staticmethod
+    def _script(
+        layer: Path, container: Mapping[str, Any], command: Sequence[str], mounts: Sequence[Mount], security: Mapping[str, Any]
+    ) -> str:
+        root = str(layer / "root")
+        lines = [
+            "mount --make-rprivate /",
+            f"mount -t overlay overlay -o lowerdir=/,upperdir={layer}/upper,workdir={layer}/work {root}",
+            f"chmod o+rx {root}{ROOT_READABLE}",
+            f"mount -t proc proc {root}/proc",
+            f"mount --rbind /dev {root}/dev",
+            f"mount --rbind /sys {root}/sys",
+        ]
+        if not any(mount.target == "/tmp" for mount in mounts) and not security.get("readOnlyRootFilesystem"):
+            lines.append(f"mount -t tmpfs tmpfs {root}/tmp")
+        for mount in mounts:
+            source = mount.source / mount.sub_path if mount.sub_path else mount.source
+            target = shlex.quote(f"{root}{mount.target}")
+            make = f"mkdir -p {target}" if not source.is_file() else f"mkdir -p $(dirname {target}); touch {target}"
+            lines += [make, f"mount --bind {shlex.quote(str(source))} {target}"]
+            if mount.read_only:
+                lines.append(f"mount -o remount,bind,ro {target}")
+        if security.get("readOnlyRootFilesystem"):
+            lines.append(f"mount -o remount,ro {root}")
+        user, group = security.get("runAsUser", 0), security.get("runAsGroup", security.get("runAsUser", 0))
+        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+        if security.get("allowPrivilegeEscalation") is False:
+            become.append("--no-new-privs")
+        if "ALL" in security.get("capabilities", {}).get("drop", []):
+            become += ["--bounding-set=-all", "--inh-caps=-all"]
+        folder = container.get("workingDir", "/")
+        inner = f"cd {shlex.quote(folder)}; exec {shlex.join([*become, *command])}"
+        lines.append(f"exec chroot {root} /bin/sh -ec {shlex.quote(inner)}")
+        return "\n".join(lines)
+
+
+def first_process(process: subprocess.Popen[bytes]) -> int | None:
+    """The container's first process, which signals are for: the child of what ``unshare`` forked."""
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(children[0]) if children else None
+
+
+def tell(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to the container's first process; with SIGKILL all of its processes end."""
+    target = first_process(process)
+    try:
+        os.kill(target if target is not None else process.pid, number)
+        if number == signal.SIGKILL:
+            process.kill()
+    except ProcessLookupError:
+        pass
