@@ -24,6 +24,7 @@ from tonnage.twin.cluster_plan import ClusterPlan
 from tonnage.twin.happenings import Controller, Happening
 from tonnage.twin.inputs.patches import edited, find_target, patch_problems
 from tonnage.twin.inputs.revision import RevisionFacts, make_revision
+from tonnage.twin.inputs.serving import ServingFacts
 from tonnage.twin.requests import ServerModel
 
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
@@ -46,7 +47,7 @@ class Course:
         hpa: Its HPA as it is now; None for none.
         facts: What is known of its replicas.
         cluster: The cluster, whose nodes are named.
-        servers: Model servers so far; new revisions add theirs.
+        servers: Model servers so far, by what they were made of; new revisions add theirs.
         hpas: The HPA in every form that it takes.
         happenings: What happens.
         problems: What is wrong.
@@ -58,7 +59,7 @@ class Course:
     hpa: KubeObject | None
     facts: RevisionFacts
     cluster: ClusterPlan | None
-    servers: list[ServerModel]
+    servers: list[tuple[ServingFacts, ServerModel]]
     hpas: list[KubeObject] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -176,9 +177,11 @@ class Course:
         ]
         if made is None:
             return
-        if made.server not in self.servers:
-            self.servers.append(made.server)
-        revision = dataclasses.replace(made.revision, server=self.servers.index(made.server))
+        known = [serving for serving, _ in self.servers]
+        if made.serving not in known:
+            known.append(made.serving)
+            self.servers.append((made.serving, made.server))
+        revision = dataclasses.replace(made.revision, server=known.index(made.serving))
         self.happenings.append(twin.Rollout(at_s, revision))
 
     def _new_hpa(self, after: KubeObject, at_s: float, path: Path) -> None:

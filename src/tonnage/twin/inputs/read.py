@@ -151,11 +151,11 @@ class _Reading:
         self.problems += problems
         hpa = self._read_hpa(chosen.hpa)
         workload = self._workload(chosen.deployment, hpa, made)
-        cluster = self._cluster(objects, chosen.deployment, workload, _most(hpa), facts)
+        cluster = self._cluster(objects, chosen.deployment, workload, hpa, facts)
         course = Course(self.document, chosen.deployment, chosen.hpa, facts, cluster, [])
         course.hpas = [chosen.hpa] if chosen.hpa is not None else []
         if made is not None:
-            course.servers = [made.server]
+            course.servers = [(made.serving, made.server)]
             course.play(self.said.happenings)
         self.problems += course.problems
         metrics = self._metrics(course.hpas)
@@ -165,10 +165,10 @@ class _Reading:
         self.not_modelled += course.not_modelled
         known = _Known(workload, cluster, process, duration_s, hpa, metrics, course)
         scenario = self._guarded(lambda: self._scenario(known), self.document)
-        if scenario is None:
-            return None
         pools, profile = self.collected.pools, self.collected.profile
         currency = pools.spec.currency if pools is not None else self.prices.currency
+        if scenario is None:
+            return None
         return Experiment(scenario, tuple(self.assumed), self.said.assertions, currency, profile)
 
     def _scenario(self, known: _Known) -> Scenario:
@@ -180,7 +180,7 @@ class _Reading:
             workload=known.workload,
             cluster=known.cluster,
             traffic=plan_of(known.process, seed=seed),
-            servers=tuple(known.course.servers),
+            servers=tuple(server for _, server in known.course.servers),
             client=client_of(self.said.client),
             duration_s=known.duration_s,
             network=network_of(self.said.client),
@@ -302,9 +302,8 @@ class _Reading:
             hint = "or write traffic in a Simulation, or requestsPerSecond in a ModelService's objective"
             self.problems.append(Problem("--traffic", "must be given", hint=hint))
             return None, DURATION_S_DEFAULT
-        if wanted_s is None:
-            return process, process.duration_s
-        return (clipped(process, duration_s=wanted_s) if process.duration_s > wanted_s else process), wanted_s
+        length_s = wanted_s or process.duration_s
+        return (clipped(process, duration_s=length_s) if process.duration_s > length_s else process), length_s
 
     def _said_traffic(self, wanted_s: float | None) -> ArrivalProcess | None:
         said = self.said.traffic
@@ -332,7 +331,7 @@ class _Reading:
         objects: Sequence[KubeObject],
         deployment: KubeObject,
         workload: Workload | None,
-        replicas_max: int,
+        hpa: Hpa | None,
         facts: RevisionFacts,
     ) -> ClusterPlan | None:
         items = [item for item in objects if item.kind == "Node"]
@@ -341,10 +340,12 @@ class _Reading:
         pools, autoscaler = (
             clusters.pools_from_document(self.collected.pools) if self.collected.pools else ((), None)
         )
+        if self.collected.pools is not None and (source := self.collected.pools.spec.price_source):
+            self.assumed.append(f"prices are from {source}")
         given = bool(items) or self.collected.pools_item is not None
         if not given and workload is not None:
             template: dict[str, Any] = deployment.at("spec", "template")
-            most = max(workload.replicas, replicas_max)
+            most = max(workload.replicas, hpa.replicas_max if hpa is not None else 0)
             room = most + surge_of(workload.rollout, most)
             default = clusters.default_cluster(workload.revision.pod, template, room, self.prices)
             pools = default.pools
@@ -356,9 +357,7 @@ class _Reading:
         self.problems += [*problems, *wrong, *odd]
         if not nodes and not pools:
             return None  # A problem of the nodes, the pools or the template, told above.
-        return self._guarded(
-            lambda: ClusterPlan(nodes, pools, autoscaler, tuple(others), budget), deployment
-        )
+        return self._guarded(lambda: ClusterPlan(nodes, pools, autoscaler, tuple(others), budget), deployment)
 
     def _metrics(self, hpas: Sequence[KubeObject]) -> MetricsPlan:
         known = {name: one for name, one in self.options.meanings.items() if one in MEANINGS}
@@ -388,10 +387,6 @@ class _Reading:
         if self.options.name is not None:
             return self.options.name
         return simulation.metadata.name if simulation is not None else workload
-
-
-def _most(hpa: Hpa | None) -> int:
-    return hpa.replicas_max if hpa is not None else 0
 
 
 def _rendered(value: dict[str, Any], service: KubeObject) -> KubeObject:

@@ -55,15 +55,15 @@ class MadeRevision:
     """A revision and its server, which gets its index later.
 
     Attributes:
-        pod: The template as the scheduler sees it.
         revision: With server index 0.
         server: Its server.
+        serving: What the server was made of; equal facts make equal servers.
         container: The container that serves.
     """
 
-    pod: Pod
     revision: Revision
     server: ServerModel
+    serving: ServingFacts
     container: Mapping[str, Any]
 
 
@@ -133,7 +133,7 @@ def make_revision(
     except ValueError as error:
         return None, [deployment.problem(("spec", "template"), str(error))]
     revision = Revision(pod, life, 0, label or str(container.get("image") or ""))
-    return MadeRevision(pod, revision, server, container), []
+    return MadeRevision(revision, server, serving, container), []
 
 
 def _pod(deployment: KubeObject, facts: RevisionFacts, problems: list[Problem]) -> Pod | None:
