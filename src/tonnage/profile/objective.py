@@ -56,9 +56,17 @@ def with_capacity(profile: ModelProfile, objective: Objective) -> ModelProfile:
 
     Returns:
         The profile with a capacity: the highest rate that holds, and below which every rate holds.
+
+    Raises:
+        SpecError: The curve tells nothing of the objective's percentile.
     """
     if not profile.curve:
         return profile
+    highest = max(percentile_of(name) for point in profile.curve for name in point.latency_s.quantiles)
+    if objective.percentile > highest:
+        name, known = percentile_name(objective.percentile), percentile_name(highest)
+        message = f"must be a percentile that the curve tells, which ends at {known}, got {name}"
+        raise SpecError([Problem("--objective", message)])
     curve = tuple(point.model_copy(update={"held": met(point, objective)}) for point in profile.curve)
     best = _last_held(curve)
     broken = next((point for point in curve if not point.held), None)

@@ -6,16 +6,17 @@ Plots show what was measured: bands are quantiles, dots are single runs, and not
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tonnage.errors import EnvironmentFault, Problem
 from tonnage.loadgen.view import show_duration
 from tonnage.profile.objective import shown_objective
-from tonnage.profile.parts import CurvePoint, ModelProfile
+from tonnage.profile.parts import Capacity, CurvePoint, ModelProfile
 from tonnage.profile.quantiles import percentile_name
 from tonnage.profile.stability import NEXT
-from tonnage.profile.view import facts, show_rate
+from tonnage.profile.view import show_memory, show_rate
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,7 +35,7 @@ body {{ font-family: {_FONT}; color: {INK}; background: #f5f7f9; margin: 0; line
 main {{ max-width: 72rem; margin: 0 auto; padding: 2rem 1.5rem 3rem }}
 h1 {{ font-size: 1.7rem; margin: 0 }}
 .about {{ color: #5b6875; margin: .3rem 0 1.4rem }}
-.tiles {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .8rem }}
+.tiles {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: .8rem }}
 .tile, .plot, .more {{ background: #fff; border: 1px solid #dfe5ea; border-radius: .6rem }}
 .tile {{ padding: .8rem 1rem }}
 .tile b {{ display: block; font-size: 1.35rem; font-weight: 650; white-space: nowrap }}
@@ -113,14 +114,39 @@ def _about(profile: ModelProfile) -> str:
 
 
 def _tiles(profile: ModelProfile) -> str:
-    shown = [(name, value) for name, value in facts(profile) if not name.startswith("batch of")]
-    tiles = []
-    for name, value in shown:
-        main, _, rest = value.replace(": ", "   ", 1).partition("   ")
-        main, comma, more = main.partition(", ")
-        label = ", ".join(part for part in (name, more if comma else "", rest) if part)
-        tiles.append(f'<div class="tile"><b>{html.escape(main)}</b><span>{html.escape(label)}</span></div>')
-    return f'<div class="tiles">{"".join(tiles)}</div>'
+    tiles = "".join(
+        f'<div class="tile"><b>{html.escape(value)}</b><span>{html.escape(text)}</span></div>'
+        for value, text in _figures_in_words(profile)
+    )
+    return f'<div class="tiles">{tiles}</div>'
+
+
+def _figures_in_words(profile: ModelProfile) -> Iterator[tuple[str, str]]:
+    """The figures that a reader looks for first, each with what it is."""
+    capacity, startup, overhead, memory = (
+        profile.capacity, profile.startup, profile.overhead, profile.memory,
+    )  # fmt: skip
+    if capacity is not None:
+        rate = capacity.sustainable_per_s
+        bound = "at least, " if capacity.generator_limited else ""
+        shown = show_rate(rate) if rate is not None else "none"
+        yield shown, f"sustainable rate, {bound}{shown_objective(capacity.objective)}"
+        if capacity.p50_s is not None and capacity.p99_s is not None:
+            yield show_duration(capacity.p99_s), f"p99 there; p50 {show_duration(capacity.p50_s)}"
+        if capacity.in_flight is not None:
+            yield f"{capacity.in_flight.mean:.3g}", f"in flight there; at most {capacity.in_flight.max:.3g}"
+    if profile.batches:
+        best = max(profile.batches, key=lambda one: one.size / max(one.steady_s.mean, 1e-12))
+        items = show_rate(best.size / max(best.steady_s.mean, 1e-12))
+        yield items, f"items in the model alone, in batches of {best.size}"
+    if startup is not None:
+        yield show_duration(startup.ready_s.at(50)), "from start to ready, median"
+        yield show_duration(startup.load_s.at(50)), "to load the model, median"
+    if overhead is not None:
+        batch = show_duration(overhead.per_batch_s)
+        yield show_duration(overhead.per_request_s), f"the server adds to a request; {batch} to a batch"
+    if memory is not None:
+        yield show_memory(memory.ready.rss_bytes), f"memory when ready; peak {show_memory(memory.peak_bytes)}"
 
 
 def _doubts(profile: ModelProfile) -> str:
@@ -204,8 +230,8 @@ def _batch_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
     figure = graphs.Figure()
     sizes = [batch.size for batch in profile.batches]
     known = [batch for batch in profile.batches if batch.steady_s.quantiles or batch.steady_s.samples]
-    low = [batch.steady_s.at(5) * 1e3 for batch in known]
-    high = [batch.steady_s.at(95) * 1e3 for batch in known]
+    low = [batch.steady_s.at(5) for batch in known]
+    high = [batch.steady_s.at(95) for batch in known]
     band_x = [batch.size for batch in known]
     figure.add_scatter(x=band_x, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
     figure.add_scatter(
@@ -219,27 +245,36 @@ def _batch_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
         for size, one, rate in zip(sizes, middle, rates, strict=True)
     ]
     figure.add_scatter(
-        x=sizes, y=[one * 1e3 for one in middle], mode="lines+markers", name="median",
+        x=sizes, y=middle, mode="lines+markers", name="median",
         line={"color": BLUE, "width": 2.5}, marker={"size": 8}, hovertext=hover, hoverinfo="text",
     )  # fmt: skip
     firsts = [(batch.size, batch.first_s) for batch in profile.batches if batch.first_s is not None]
     if firsts:
         figure.add_scatter(
-            x=[size for size, _ in firsts], y=[first * 1e3 for _, first in firsts], mode="markers",
+            x=[size for size, _ in firsts], y=[first for _, first in firsts], mode="markers",
             name="first batch of the process", marker={"color": GREY, "symbol": "x-thin-open", "size": 9},
             hovertext=[f"first of {size}: {show_duration(first)}" for size, first in firsts],
             hoverinfo="text",
         )  # fmt: skip
-    _laid_out(figure, "items in the batch", "time [ms]", xaxis_type="log", yaxis_type="log")
+    _laid_out(figure, "items in the batch", "", xaxis_type="log")
     figure.update_xaxes(tickvals=sizes, ticktext=[str(size) for size in sizes])
-    figure.update_yaxes(tickformat=",.3~g", dtick="D2" if _narrow(low + high) else None)
+    _log_time_axis(figure, [*low, *high, *middle, *(first for _, first in firsts)])
     return figure
 
 
-def _narrow(values: Sequence[float]) -> bool:
-    """Whether values span less than two decades, where ticks at powers of ten alone are too few."""
-    positive = [value for value in values if value > 0]
-    return bool(positive) and max(positive) < 100 * min(positive)
+def _log_time_axis(figure: Any, times_s: Sequence[float]) -> None:
+    """Give a figure of times [s] a logarithmic axis with ticks that are durations."""
+    positive = [one for one in times_s if one > 0] or [1.0]
+    low, high = min(positive) / 1.4, max(positive) * 1.4
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1.0, 2.0, 5.0) if high < 1000 * low else (1.0,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    figure.update_yaxes(
+        type="log",
+        range=[math.log10(low), math.log10(high)],
+        tickvals=ticks,
+        ticktext=[show_duration(tick) for tick in ticks],
+    )
 
 
 def _load_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
@@ -253,15 +288,17 @@ def _load_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
         ("process starts", startup.process_s, GREY),
         ("until ready", startup.ready_s, TEAL),
     )
+    longest_s = max(startup.ready_s.samples or (startup.ready_s.mean,))
+    unit, factor = ("s", 1.0) if longest_s >= 2 else ("ms", 1e3)
     for name, times, color in rows:
         samples = times.samples or ()
         figure.add_box(
-            x=[value * 1e3 for value in samples], y=[name] * len(samples), orientation="h", name=name,
+            x=[value * factor for value in samples], y=[name] * len(samples), orientation="h", name=name,
             boxpoints="all", jitter=0.5, pointpos=0, marker={"color": color, "size": 6, "opacity": 0.75},
             line={"color": color, "width": 1.2}, fillcolor="rgba(0,0,0,0.03)", showlegend=False,
             hovertext=[show_duration(value) for value in samples], hoverinfo="text",
         )  # fmt: skip
-    _laid_out(figure, "time [ms]", "")
+    _laid_out(figure, f"time [{unit}]", "")
     figure.update_layout(margin={"l": 108, "r": 18, "t": 18, "b": 52})
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(autorange="reversed")
@@ -280,12 +317,12 @@ def _latency_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
     lined = [p for p in profile.curve if p.purpose in ("curve", "confirm", "import") and p.held is not False]
     for name, at, color in (("p50", 50.0, TEAL), (percentile_name(percentile), percentile, BLUE)):
         figure.add_scatter(
-            x=[point.rate_per_s for point in lined], y=[point.latency_s.at(at) * 1e3 for point in lined],
+            x=[point.rate_per_s for point in lined], y=[point.latency_s.at(at) for point in lined],
             mode="lines", line={"color": color, "width": 2.5}, name=name, hoverinfo="skip",
         )  # fmt: skip
         figure.add_scatter(
             x=[point.rate_per_s for point in profile.curve],
-            y=[point.latency_s.at(at) * 1e3 for point in profile.curve],
+            y=[point.latency_s.at(at) for point in profile.curve],
             mode="markers", showlegend=False, hoverinfo="text",
             hovertext=[
                 f"{point.purpose}: {show_rate(point.rate_per_s)}<br>{name} "
@@ -299,21 +336,37 @@ def _latency_figure(graphs: ModuleType, profile: ModelProfile) -> Any:
                 "line": {"width": 1.5},
             },
         )  # fmt: skip
-    _laid_out(figure, "requests per second", "latency [ms]", yaxis_type="log")
+    _laid_out(figure, "requests per second", "")
     figure.update_xaxes(rangemode="tozero")
-    tall = [point.latency_s.at(one) * 1e3 for point in profile.curve for one in (50.0, percentile)]
+    tall = [point.latency_s.at(one) for point in profile.curve for one in (50.0, percentile)]
     if capacity is not None:
-        tall.append(capacity.objective.latency_s * 1e3)
-        figure.add_hline(
-            y=capacity.objective.latency_s * 1e3, line={"color": RED, "dash": "dash", "width": 1.5},
-            annotation={"text": f"objective {shown_objective(capacity.objective)}", "font": {"color": RED}},
-            annotation_position="top left",
-        )  # fmt: skip
-        if capacity.sustainable_per_s is not None:
-            figure.add_vline(
-                x=capacity.sustainable_per_s, line={"color": INK, "dash": "dot", "width": 1.5},
-                annotation={"text": f"sustainable {show_rate(capacity.sustainable_per_s)}"},
-                annotation_position="bottom left",
-            )  # fmt: skip
-    figure.update_yaxes(tickformat=",.3~g", dtick="D2" if _narrow(tall) else None)
+        tall.append(capacity.objective.latency_s)
+    _log_time_axis(figure, tall)
+    if capacity is not None:
+        _mark_objective(figure, capacity)
     return figure
+
+
+def _mark_objective(figure: Any, capacity: Capacity) -> None:
+    """Draw what must hold and the rate up to which it does.
+
+    NB: a shape on a logarithmic axis is placed by its value, an annotation by the value's logarithm.
+    """
+    latency_s, rate = capacity.objective.latency_s, capacity.sustainable_per_s
+    figure.add_shape(
+        type="line", xref="paper", x0=0, x1=1, y0=latency_s, y1=latency_s,
+        line={"color": RED, "dash": "dash", "width": 1.5},
+    )  # fmt: skip
+    figure.add_annotation(
+        text=f"objective {shown_objective(capacity.objective)}", font={"color": RED}, showarrow=False,
+        xref="paper", x=1, xanchor="right", y=math.log10(latency_s), yanchor="bottom",
+    )  # fmt: skip
+    if rate is not None:
+        figure.add_shape(
+            type="line", yref="paper", y0=0, y1=1, x0=rate, x1=rate,
+            line={"color": INK, "dash": "dot", "width": 1.5},
+        )  # fmt: skip
+        figure.add_annotation(
+            text=f"sustainable {show_rate(rate)}", showarrow=False, yref="paper", y=0, yanchor="bottom",
+            x=rate, xanchor="right", xshift=-4,
+        )  # fmt: skip

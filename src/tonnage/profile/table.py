@@ -188,13 +188,15 @@ class Table:
             self.missing(written or name, known)
 
     def missing(self, written: str, known: Collection[str], *, instead: str = "") -> None:
-        """Note that a column is missing, with what would do instead."""
+        """Note that a column is missing, with what would do instead; not where no header could be read."""
+        if not self._header.cells:
+            return
         meant = [written.casefold()]
         near = [one for one in self.unknown if difflib.get_close_matches(one.casefold(), meant)]
         message = f"must have a column {written}" + (f" {instead}" if instead else "")
         got = ", ".join(shown(cell) for cell in self._header.cells)
         hint = f"is {shown(near[0])} meant to be it?" if near and near[0] not in known else None
-        self._add("", f"{message}, got {got or 'none'}", self._header.line, None, hint)
+        self._add("", f"{message}, got {got}", self._header.line, None, hint)
 
     def refuse_unknown(self, known: Collection[str]) -> None:
         """Note each header that is not recognised."""
