@@ -31,6 +31,7 @@ class Nodes:
         self._run, self._kubelets, self._rollouts = run, kubelets, rollouts
         self._times = run.scenario.control
         self._tainted_at_s: dict[str, float] = defaultdict(lambda: -math.inf)
+        self._evicting_since_s: dict[str, float] = {}
         self._away_until_s = 0.0
 
     # -- joining and leaving
@@ -110,7 +111,7 @@ class Nodes:
     # -- lifecycle
 
     def _lost(self, node: NodeState, died_s: float) -> None:
-        if node.alive or node.died_s != died_s or node.name not in self._run.nodes:
+        if not self._is_lost(node, died_s):
             return
         node.ready = False
         self._run.note_node(node.name, "unknown", "Kubelet stopped posting node status")
@@ -120,15 +121,28 @@ class Nodes:
                 self._run.note_pod(pod, "unready", "its node is Unknown")
                 self._run.tell(Topic.POD_STATUS, pod)
         self._retaint(node, 1)
-        self._plan_eviction(node, died_s)
+        # after all nodes that are found lost in the same look
+        self._run.engine.after(0.0, Priority.LIFECYCLE, lambda: self._judge(node, died_s))
 
-    def _plan_eviction(self, node: NodeState, died_s: float) -> None:
-        zones = self._zones()
-        zone = self._zone_of(node)
-        rate = node_lifecycle.evictions_per_s(zones[zone], list(zones.values()))
-        now_s = self._run.now_s
+    def _judge(self, node: NodeState, died_s: float) -> None:
+        zones = list(self._zones().values())
+        if all(node_lifecycle.zone_state(zone) == "full" for zone in zones):
+            # cut off from everything: what was tainted before is tainted no longer
+            for other in self._run.nodes.values():
+                if other.name in self._evicting_since_s:
+                    del self._evicting_since_s[other.name]
+                    self._retaint(other, 1)
+                    self._again(other, other.died_s)
+        if self._evictions_per_s(node) == 0.0:
+            self._run.note_node(node.name, "tainted", "NoSchedule only: too many nodes are lost")
+        self._again(node, died_s)
+
+    def _again(self, node: NodeState, died_s: float) -> None:
+        """Queue a lost node for NoExecute as soon as its zone lets any through."""
+        if not self._is_lost(node, died_s):
+            return
+        zone, rate, now_s = self._zone_of(node), self._evictions_per_s(node), self._run.now_s
         if rate == 0.0:
-            self._run.note_node(node.name, "tainted", "NoSchedule only: too many nodes of its zone are lost")
             retry_s = self._times.node_monitor_period_s
             self._run.engine.after(retry_s, Priority.LIFECYCLE, lambda: self._again(node, died_s))
             return
@@ -136,19 +150,17 @@ class Nodes:
         self._tainted_at_s[zone] = at_s
         self._run.engine.at(at_s, Priority.LIFECYCLE, lambda: self._taint(node, died_s))
 
-    def _again(self, node: NodeState, died_s: float) -> None:
-        if node.alive or node.died_s != died_s or node.name not in self._run.nodes:
-            return
+    def _is_lost(self, node: NodeState, died_s: float) -> bool:
+        return not node.alive and node.died_s == died_s and self._run.nodes.get(node.name) is node
+
+    def _evictions_per_s(self, node: NodeState) -> float:
         zones = self._zones()
-        if node_lifecycle.evictions_per_s(zones[self._zone_of(node)], list(zones.values())) > 0:
-            self._plan_eviction(node, died_s)
-        else:
-            retry_s = self._times.node_monitor_period_s
-            self._run.engine.after(retry_s, Priority.LIFECYCLE, lambda: self._again(node, died_s))
+        return node_lifecycle.evictions_per_s(zones[self._zone_of(node)], list(zones.values()))
 
     def _taint(self, node: NodeState, died_s: float) -> None:
-        if node.alive or node.died_s != died_s or node.name not in self._run.nodes:
+        if not self._is_lost(node, died_s):
             return
+        since_s = self._evicting_since_s[node.name] = self._run.now_s
         self._retaint(node, 2)
         self._run.note_node(node.name, "tainted", f"{node_lifecycle.UNREACHABLE}:NoExecute")
         taint = node_lifecycle.UNREACHABLE_TAINTS[1]
@@ -156,11 +168,11 @@ class Nodes:
             after_s = node_lifecycle.tolerated_s(pod.pod.spec, taint, self._times.toleration_s)
             if after_s < math.inf:
                 self._run.engine.after(
-                    after_s, Priority.LIFECYCLE, lambda pod=pod: self._evict_from_dead(pod, node, died_s)
+                    after_s, Priority.LIFECYCLE, lambda pod=pod: self._evict_from_dead(pod, node, since_s)
                 )
 
-    def _evict_from_dead(self, pod: PodState, node: NodeState, died_s: float) -> None:
-        if pod.gone or pod.deleted_s is not None or node.ready or node.died_s != died_s:
+    def _evict_from_dead(self, pod: PodState, node: NodeState, since_s: float) -> None:
+        if pod.gone or pod.deleted_s is not None or self._evicting_since_s.get(node.name) != since_s:
             return
         self._run.note_pod(pod, "evicted", f"it does not tolerate {node_lifecycle.UNREACHABLE} any longer")
         self._run.delete(pod, f"taint eviction: {node.name} is unreachable")
@@ -169,6 +181,7 @@ class Nodes:
         if not node.alive or node.name not in self._run.nodes:
             return
         node.ready = True
+        self._evicting_since_s.pop(node.name, None)
         self._retaint(node, 0)
         for pod in self._run.pods_on(node.name):
             replica = self._kubelets.replicas.get(pod.name)

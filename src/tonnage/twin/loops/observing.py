@@ -51,6 +51,7 @@ class Observing:
         self._metrics: dict[str, Level] = {}
         self._planned = False
         self._booting: dict[str, NodeState] = {}
+        routing.on_change = self.plan
         run.watch(self._changed, *Topic)
 
     def booting(self, node: NodeState, *, there: bool) -> None:

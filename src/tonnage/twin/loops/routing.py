@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tonnage.twin.events import Priority
 from tonnage.twin.loops.kubelets import Kubelets
 from tonnage.twin.models.endpoints import Endpoint, routed
@@ -19,12 +21,14 @@ class Routing:
 
     Attributes:
         count: Pods that requests are sent to.
+        on_change: Told when that has changed; set by who observes.
     """
 
     def __init__(self, run: Run, serving: Serving, kubelets: Kubelets) -> None:
         self._run, self._serving, self._kubelets = run, serving, kubelets
         self._slots: dict[str, int] = {}
         self._planned = False
+        self.on_change: Callable[[], None] = _nobody
         run.watch(self._changed, Topic.POD_STATUS, Topic.POD_DELETED, Topic.POD_GONE)
 
     @property
@@ -64,3 +68,8 @@ class Routing:
             if name not in self._slots:
                 self._slots[name] = slot
                 self._serving.route(slot, routed=True)
+        self.on_change()
+
+
+def _nobody() -> None:
+    """Nobody is told."""
