@@ -31,6 +31,10 @@ _SOURCES: Final[dict[MetricType, str]] = {
     "External": "external",
 }
 _DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_EXTENDED: Final = re.compile(
+    r"(?!requests\.)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
+    r"/[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
 _CONTAINER_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -165,6 +169,6 @@ def _wrong_label(text: str) -> str | None:
 
 
 def _wrong_container_resource(text: str) -> str | None:
-    if text in _CONTAINER_RESOURCES or text.startswith("hugepages-") or "/" in text:
+    if text in _CONTAINER_RESOURCES or text.startswith("hugepages-"):
         return None
-    return "must be a resource of containers such as cpu or memory"
+    return None if _EXTENDED.fullmatch(text) else "must be a resource such as cpu, memory or nvidia.com/gpu"

@@ -112,7 +112,7 @@ def _read_spec(spec: Reader, version: str | None, name: str, namespace: str) -> 
         behavior = _read_behavior(spec)
     _check_zero(spec, lowest, metrics)
     spec.finish()
-    if reference is None or highest is None:
+    if reference is None or highest is None or highest < lowest:
         return None
     return Hpa(reference, highest, lowest, metrics or DEFAULT_METRICS, behavior, name, namespace)
 
@@ -158,6 +158,7 @@ def _read_rules(rules: Reader | None, defaults: ScalingRules) -> ScalingRules:
         policies = tuple(policy for part in parts if (policy := _read_policy(part)))
         if not parts:
             rules.problem("policies", "must have at least one policy")
+        policies = policies or defaults.policies
     tolerance = rules.quantity("tolerance")
     if tolerance is not None and tolerance.nano < 0:
         rules.problem("tolerance", f"must be >= 0, got {tolerance}")

@@ -131,12 +131,19 @@ class ScalingRules:
         stabilization_window_s: How far back recommendations are looked at [s, 0 to 3600]; None, for
             scaling down only, takes the controller's own window.
         tolerance: Relative distance from the target that is no reason to act; None takes the controller's.
+
+    Raises:
+        ValueError: There is no policy.
     """
 
     policies: tuple[ScalingPolicy, ...]
     select_policy: SelectPolicy = "Max"
     stabilization_window_s: int | None = None
     tolerance: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.policies:
+            raise ValueError("policies: must have at least one policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,9 @@ class Hpa:
         behavior: None where the document has none, which is not the same as an empty one.
         name: The autoscaler's own name.
         namespace: Where it, its target and its pods live.
+
+    Raises:
+        ValueError: The bounds are out of order, or there is no metric.
     """
 
     target: ObjectReference
@@ -179,6 +189,13 @@ class Hpa:
     behavior: Behavior | None = None
     name: str = "hpa"
     namespace: str = "default"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.replicas_min <= self.replicas_max or self.replicas_max < 1:
+            bounds = f"{self.replicas_min} to {self.replicas_max}"
+            raise ValueError(f"replicas: must be 0 <= min <= max and max >= 1, got {bounds}")
+        if not self.metrics:
+            raise ValueError("metrics: must have at least one metric")
 
     @property
     def can_reach_zero(self) -> bool:

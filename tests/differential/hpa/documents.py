@@ -20,7 +20,7 @@ _SELECTORS = (
 def document(random: Random) -> dict[str, Any]:
     """Makes a valid autoscaler of the Deployment ``web``."""
     lowest = random.choices((0, 1, 2, 3, 5), (20, 35, 20, 15, 10))[0]
-    highest = lowest + random.choice((1, 3, 7, 10, 20, 50))
+    highest = lowest + random.choices((1, 3, 7, 10, 20, 50), (15, 20, 25, 25, 12, 3))[0]
     spec: dict[str, Any] = {"scaleTargetRef": TARGET, "maxReplicas": highest}
     if lowest != 1 or random.random() < 0.5:
         spec["minReplicas"] = lowest

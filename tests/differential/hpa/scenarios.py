@@ -23,22 +23,16 @@ from tonnage.hpa import (
     Hpa,
     HpaStatus,
     MetricsSnapshot,
+    PodFact,
     Reconciliation,
     hpa_from_object,
     reconcile,
 )
 
 _SELECTORS = ("app=web", "app in (web),tier", "tier=a", "app=nobody", "", "app=web,,", "app==web,!gone")
+_HOURS = (0.5, 1.0, 2.0, 4.0)
+_HOURS_WEIGHTS = (40, 35, 18, 7)
 _RIVALS = ("app=web", "tier=b", "app=other", "app!=web")
-
-
-@dataclass
-class Life:
-    """A scenario as it travels, and what our code did in it."""
-
-    scenario: dict[str, Any]
-    passes: list[tuple[int, Reconciliation]] = field(default_factory=list)
-    memories: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -50,19 +44,106 @@ class _Told:
     spec_replicas: int
     status_replicas: int
     replies: dict[str, Any] = field(default_factory=dict)
-    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, PodFact] = field(default_factory=dict)
     get_scale: str = ""
     update_scale: str = ""
     rival: str = ""
     zeroed: bool = False
 
 
-def live(seed: int, index: int, hours_max: float = 4.0) -> Life:
+class Life:
+    """A scenario as it travels, and what our code does in it.
+
+    Attributes:
+        scenario: What happens to the autoscaler.
+        passes: When our code reconciled, and what it did.
+        memories: What it knew whenever the controller was stopped.
+        told: What it would read now.
+        next_ns: When it reconciles next, if nothing happens.
+    """
+
+    def __init__(self, scenario: dict[str, Any]) -> None:
+        self.scenario = scenario
+        self.passes: list[tuple[int, Reconciliation]] = []
+        self.memories: list[dict[str, Any]] = []
+        replicas = scenario["spec_replicas"], scenario["status_replicas"]
+        self.told = _Told(hpa_from_object(scenario["hpa"]), scenario["selector"], *replicas)
+        self.next_ns = -1
+        self._state = NO_STATE
+        flags = scenario["config"]
+        self._sync_ns = flags["sync_ns"]
+        self._config = ControllerConfig(
+            seconds(flags["sync_ns"]),
+            seconds(flags["downscale_ns"]),
+            seconds(flags["cpu_init_ns"]),
+            seconds(flags["readiness_delay_ns"]),
+            flags["tolerance"],
+        )
+
+    def happen(self, step: dict[str, Any]) -> None:
+        """Lets a step happen; the controller starts with the first one."""
+        at_ns = step["at_ns"]
+        is_first = self.next_ns < 0
+        if not is_first:
+            self.pass_until(at_ns)
+        _tell(self.told, step)
+        if step.get("restart"):
+            self.stop()
+            self._state = self._state.restarted()
+        if is_first or step.get("restart"):
+            self.next_ns = at_ns + self._sync_ns
+            self._pass(at_ns)
+        elif "hpa" in step:
+            self._pass(at_ns)
+
+    def pass_until(self, until_ns: int) -> None:
+        """Reconciles whenever it is time."""
+        while self.next_ns <= until_ns:
+            self._pass(self.next_ns)
+            self.next_ns += self._sync_ns
+
+    def stop(self) -> None:
+        """Writes down what the controller knows as it stops."""
+        self.memories.append(_memory(self._state))
+
+    def _pass(self, at_ns: int) -> None:
+        told = self.told
+        answers = {spec.query: answer_of(spec.query.type, told.replies[key_of(spec)]) for spec in told.hpa.metrics}
+        done = reconcile(
+            told.hpa,
+            spec_replicas=told.spec_replicas,
+            status_replicas=told.status_replicas,
+            pods=list(told.pods.values()),
+            metrics=MetricsSnapshot(answers),
+            state=self._state,
+            config=self._config,
+            now_s=seconds(at_ns),
+            selector=told.selector,
+            rival_selectors={"rival": told.rival} if told.rival else {},
+            faults=ApiFaults(told.get_scale or None, told.update_scale or None),
+        )
+        self.passes.append((at_ns, done))
+        self._state = done.state
+        told.spec_replicas = done.desired_replicas
+        zeroed = done.state.status.condition("ScaledToZero")
+        told.zeroed = zeroed is not None and zeroed.is_true
+
+
+def replay(scenario: dict[str, Any]) -> Life:
+    """Lives through a scenario that was written down."""
+    life = Life(scenario)
+    for step in scenario["steps"]:
+        life.happen(step)
+    life.pass_until(scenario["end_ns"])
+    life.stop()
+    return life
+
+
+def live(seed: int, index: int) -> Life:
     """Makes a scenario and lives through it."""
     random = Random(f"{seed}/{index}")
-    sync_ns = random.choices((15, 10, 30), (80, 10, 10))[0] * NS
     config = {
-        "sync_ns": sync_ns,
+        "sync_ns": random.choices((15, 10, 30), (80, 10, 10))[0] * NS,
         "downscale_ns": random.choices((300, 60, 0, 301), (70, 15, 5, 10))[0] * NS,
         "cpu_init_ns": random.choice((300, 300, 60)) * NS,
         "readiness_delay_ns": random.choice((30, 30, 10)) * NS,
@@ -70,50 +151,35 @@ def live(seed: int, index: int, hours_max: float = 4.0) -> Life:
     }
     first = document(random)
     hpa = hpa_from_object(first)
-    replicas = random.choice((max(1, hpa.replicas_min), hpa.replicas_max, random.randrange(0, hpa.replicas_max + 4)))
-    end_ns = int(random.choice((0.5, 1.0, 2.0, hours_max)) * 3600) * NS
-    scenario = {
-        "config": config,
-        "hpa": first,
-        "selector": "app=web",
-        "spec_replicas": replicas,
-        "status_replicas": replicas,
-        "steps": [],
-        "end_ns": end_ns,
-    }
-    life = Life(scenario)
-    told = _Told(hpa, "app=web", replicas, replicas)
+    any_count = random.randrange(0, hpa.replicas_max + 4)
+    replicas = random.choice((max(1, hpa.replicas_min), hpa.replicas_max, any_count))
+    life = Life(
+        {
+            "config": config,
+            "hpa": first,
+            "selector": "app=web",
+            "spec_replicas": replicas,
+            "status_replicas": replicas,
+            "steps": [],
+        }
+    )
     cluster = Cluster(random, config, replicas)
-    _live_through(random, life, told, cluster)
+    _happen(life, {"at_ns": 0, "put_pods": cluster.pods, "drop_pods": [], "replies": replies(cluster, hpa, 0, {})})
+    end_ns = int(random.choices(_HOURS, _HOURS_WEIGHTS)[0] * 3600) * NS
+    while life.next_ns < end_ns:
+        lead_ns = random.choice((1, NS, NS, 5 * NS, config["sync_ns"] // 2, config["sync_ns"] - 1))
+        step = _step(random, life.told, cluster, life.next_ns - lead_ns)
+        _happen(life, step)
+        if not step.get("restart"):
+            life.pass_until(life.next_ns)
+    life.scenario["end_ns"] = life.next_ns - 1
+    life.stop()
     return life
 
 
-def _live_through(random: Random, life: Life, told: _Told, cluster: Cluster) -> None:
-    config = life.scenario["config"]
-    state = NO_STATE
-    step: dict[str, Any] = {"at_ns": 0, "put_pods": cluster.pods, "drop_pods": []}
-    step["replies"] = replies(cluster, told.hpa, 0, {})
-    _tell(told, step)
+def _happen(life: Life, step: dict[str, Any]) -> None:
     life.scenario["steps"].append(step)
-    state = _pass(life, told, state, 0)
-    sync_ns = config["sync_ns"]
-    next_ns = sync_ns
-    while next_ns < life.scenario["end_ns"]:
-        lead_ns = random.choice((1, NS, NS, 5 * NS, sync_ns // 2, sync_ns - 1))
-        step = _step(random, told, cluster, next_ns - lead_ns)
-        life.scenario["steps"].append(step)
-        _tell(told, step)
-        if step.get("restart"):
-            life.memories.append(_memory(state))
-            state = _pass(life, told, state.restarted(), step["at_ns"])
-            next_ns = step["at_ns"] + sync_ns
-            continue
-        if "hpa" in step:
-            state = _pass(life, told, state, step["at_ns"])
-        state = _pass(life, told, state, next_ns)
-        next_ns += sync_ns
-    life.scenario["end_ns"] = next_ns - 1
-    life.memories.append(_memory(state))
+    life.happen(step)
 
 
 def _step(random: Random, told: _Told, cluster: Cluster, at_ns: int) -> dict[str, Any]:
@@ -161,7 +227,7 @@ def _disturb(random: Random, told: _Told, step: dict[str, Any]) -> None:
 
 def _tell(told: _Told, step: dict[str, Any]) -> None:
     """Does to our picture what the oracle does to its own."""
-    told.pods.update({pod["name"]: pod for pod in step["put_pods"]})
+    told.pods.update({pod["name"]: pod_of(pod) for pod in step["put_pods"]})
     for name in step["drop_pods"]:
         del told.pods[name]
     told.replies.update(step["replies"])
@@ -171,35 +237,6 @@ def _tell(told: _Told, step: dict[str, Any]) -> None:
     told.rival = step.get("rival_selector", told.rival)
     if "hpa" in step:
         told.hpa = hpa_from_object(step["hpa"])
-
-
-def _pass(life: Life, told: _Told, state: ControllerState, at_ns: int) -> ControllerState:
-    config = life.scenario["config"]
-    answers = {spec.query: answer_of(spec.query.type, told.replies[key_of(spec)]) for spec in told.hpa.metrics}
-    done = reconcile(
-        told.hpa,
-        spec_replicas=told.spec_replicas,
-        status_replicas=told.status_replicas,
-        pods=[pod_of(pod) for pod in told.pods.values()],
-        metrics=MetricsSnapshot(answers),
-        state=state,
-        config=ControllerConfig(
-            seconds(config["sync_ns"]),
-            seconds(config["downscale_ns"]),
-            seconds(config["cpu_init_ns"]),
-            seconds(config["readiness_delay_ns"]),
-            config["tolerance"],
-        ),
-        now_s=seconds(at_ns),
-        selector=told.selector,
-        rival_selectors={"rival": told.rival} if told.rival else {},
-        faults=ApiFaults(told.get_scale or None, told.update_scale or None),
-    )
-    life.passes.append((at_ns, done))
-    told.spec_replicas = done.desired_replicas
-    zeroed = done.state.status.condition("ScaledToZero")
-    told.zeroed = zeroed is not None and zeroed.is_true
-    return done.state
 
 
 def _memory(state: ControllerState) -> dict[str, Any]:
