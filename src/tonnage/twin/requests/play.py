@@ -28,13 +28,12 @@ from tonnage.twin.requests.balancer import (
 from tonnage.twin.requests.clients import failed, interval_of, pop_retry
 from tonnage.twin.requests.compiled import entry, inner, merged, sources_stamp
 from tonnage.twin.requests.rng import below, high, low
-from tonnage.twin.requests.state import ARRIVED, EMPTY, SERVING
+from tonnage.twin.requests.state import ARRIVED, EMPTY, LOST, NO_ENDPOINT, NONE, REFUSED, SERVING
 from tonnage.twin.requests.station import failed_here, offer, step
 
 DONE, MORE_ARRIVALS, MORE_ROOM = range(3)
 """What a loop returns: all is played; it needs the next chunk of times; it needs a larger heap of retries."""
 _RANDOM, _ROUND_ROBIN, _TWO_CHOICES, _LEAST, _CONNECTION = range(5)
-_REFUSED, _LOST, _NO_ENDPOINT = 3, 4, 6
 
 
 @merged
@@ -63,68 +62,74 @@ def _unreachable(
     )
 
 
-@merged
-def lazy_loop(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
-    """Play every event before ``until_s`` where only arrivals drive the loop."""
-    config = fixed.config[0]
-    world = fixed.world[0]
-    slots, stations, routed = pods.slots, pods.stations, pods.routed
-    balancing, workers_max = config.balancing, config.workers_max
-    while True:
-        now_s = _next_arrival(fixed)
-        if not now_s < until_s:
-            if math.isnan(now_s):
-                return MORE_ARRIVALS
-            break
-        world.buffer_next += 1
-        world.arrived += 1
-        series[interval_of(config, now_s), ARRIVED] += 1
-        slot = s = other = -1
-        count = world.routed
-        if balancing == _CONNECTION:
-            s = connected(fixed, pods)
-            slot = s // workers_max if s >= 0 else -1
-        elif count > 0:
-            if balancing == _ROUND_ROBIN:
-                world.turn = world.turn + 1 if world.turn + 1 < count else 0
-                slot = routed[world.turn]
-            else:
-                bits = draw(world)
-                first = below(low(bits), count)
-                slot = routed[first]
-                if balancing == _TWO_CHOICES and count > 1:
-                    other = routed[other_of(first, high(bits), count)]
-            if other < 0:
-                s = worker_of(slot, world, fixed.servers, slots, workers_max)
-        if slot < 0:
-            _unreachable(_NO_ENDPOINT, now_s, now_s, 0, fixed, series, retries)
-            continue
-        # one place in the code that steps, for one station or for all of two slots
-        here, end = s, s + 1
-        if other >= 0:
-            here, end = slot * workers_max, (slot + 1) * workers_max
+def _lazy(stamp: int) -> Any:
+    """Make the entry; ``stamp`` stands for all sources, and numba's cache compares it."""
+
+    def lazy(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
+        """Play every event before ``until_s`` where only arrivals drive the loop."""
+        if stamp < 0:
+            return -1
+        config = fixed.config[0]
+        world = fixed.world[0]
+        slots, stations, routed = pods.slots, pods.stations, pods.routed
+        balancing, workers_max = config.balancing, config.workers_max
         while True:
-            if stations[here].next_s <= now_s:
-                step(here, now_s, fixed, pods, series, retries)
-            here += 1
-            if here == end:
-                if other < 0 or end == (other + 1) * workers_max:
-                    break
-                here, end = other * workers_max, (other + 1) * workers_max
-        if other >= 0:
-            if slots[other].load < slots[slot].load:
-                slot = other
-            s = worker_of(slot, world, fixed.servers, slots, workers_max)
-        if slots[slot].state == SERVING:
-            offer(s, now_s, now_s, 0, fixed, pods, series, retries)
-        else:
-            pods.failed[slot, _REFUSED] += 1
-            _unreachable(_REFUSED, now_s, now_s, 0, fixed, series, retries)
-    limit_s = np.nextafter(until_s, -math.inf)
-    for here in range(stations.size):
-        if stations[here].next_s <= limit_s:
-            step(here, limit_s, fixed, pods, series, retries)
-    return DONE
+            now_s = _next_arrival(fixed)
+            if not now_s < until_s:
+                if math.isnan(now_s):
+                    return MORE_ARRIVALS
+                break
+            world.buffer_next += 1
+            world.arrived += 1
+            series[interval_of(config, now_s), ARRIVED] += 1
+            slot = s = other = -1
+            count = world.routed
+            if balancing == _CONNECTION:
+                s = connected(fixed, pods)
+                slot = s // workers_max if s >= 0 else -1
+            elif count > 0:
+                if balancing == _ROUND_ROBIN:
+                    world.turn = world.turn + 1 if world.turn + 1 < count else 0
+                    slot = routed[world.turn]
+                else:
+                    bits = draw(world)
+                    first = below(low(bits), count)
+                    slot = routed[first]
+                    if balancing == _TWO_CHOICES and count > 1:
+                        other = routed[other_of(first, high(bits), count)]
+                if other < 0:
+                    s = worker_of(slot, world, fixed.servers, slots, workers_max)
+            if slot < 0:
+                _unreachable(NO_ENDPOINT, now_s, now_s, NONE, fixed, series, retries)
+                continue
+            # one place in the code that steps, for one station or for all of two slots
+            here, end = s, s + 1
+            if other >= 0:
+                here, end = slot * workers_max, (slot + 1) * workers_max
+            while True:
+                if stations[here].next_s <= now_s:
+                    step(here, now_s, fixed, pods, series, retries)
+                here += 1
+                if here == end:
+                    if other < 0 or end == (other + 1) * workers_max:
+                        break
+                    here, end = other * workers_max, (other + 1) * workers_max
+            if other >= 0:
+                if slots[other].load < slots[slot].load:
+                    slot = other
+                s = worker_of(slot, world, fixed.servers, slots, workers_max)
+            if slots[slot].state == SERVING:
+                offer(s, now_s, now_s, NONE, fixed, pods, series, retries)
+            else:
+                pods.failed[slot, REFUSED] += 1
+                _unreachable(REFUSED, now_s, now_s, NONE, fixed, series, retries)
+        limit_s = np.nextafter(until_s, -math.inf)
+        for here in range(stations.size):
+            if stations[here].next_s <= limit_s:
+                step(here, limit_s, fixed, pods, series, retries)
+        return DONE
+
+    return entry(lazy)
 
 
 @merged
@@ -156,10 +161,10 @@ def _dispatch(
                     slot = other
         s = worker_of(slot, world, fixed.servers, slots, workers_max)
     if slot < 0:
-        _unreachable(_NO_ENDPOINT, now_s, first_s, attempt, fixed, series, retries)
+        _unreachable(NO_ENDPOINT, now_s, first_s, attempt, fixed, series, retries)
     elif slots[slot].state != SERVING:
-        pods.failed[slot, _REFUSED] += 1
-        _unreachable(_REFUSED, now_s, first_s, attempt, fixed, series, retries)
+        pods.failed[slot, REFUSED] += 1
+        _unreachable(REFUSED, now_s, first_s, attempt, fixed, series, retries)
         if balancing == _LEAST:
             load_changed(slot, world, slots, pods.least)  # its turn has passed, or it would get all
     else:
@@ -169,95 +174,107 @@ def _dispatch(
             load_changed(slot, world, slots, pods.least)
 
 
-@merged
-def eager_loop(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
-    """Play every event before ``until_s`` in order of time."""
-    config = fixed.config[0]
-    world = fixed.world[0]
-    stations, slots = pods.stations, pods.slots
-    while True:
-        if world.retries + config.expiring_max > retries.size:
-            return MORE_ROOM
-        s = pods.heap[0]
-        pod_s = stations[s].next_s
-        retry_s = retries[0].time_s if world.retries > 0 else math.inf
-        arrival_s = _next_arrival(fixed)
-        if math.isnan(arrival_s):
-            return MORE_ARRIVALS
-        if pod_s <= retry_s and pod_s <= arrival_s:
-            if pod_s >= until_s:
-                return DONE
-            slot = stations[s].slot
-            load = slots[slot].load
-            step(s, pod_s, fixed, pods, series, retries)
-            reschedule(s, stations, pods.heap, pods.heap_place)
-            if config.balancing == _LEAST and slots[slot].load != load:
-                load_changed(slot, world, slots, pods.least)
-            continue
-        if min(retry_s, arrival_s) >= until_s:
-            return DONE
-        now_s, first_s, attempt = retry_s, 0.0, 0
-        if retry_s <= arrival_s:
-            first_s, attempt = retries[0].first_s, retries[0].attempt
-            pop_retry(retries, world)
-        else:
-            now_s = first_s = arrival_s
-            world.buffer_next += 1
-            world.arrived += 1
-            series[interval_of(config, now_s), ARRIVED] += 1
-        _dispatch(now_s, first_s, attempt, fixed, pods, series, retries)
+def _eager(stamp: int) -> Any:
+    """Make the entry; ``stamp`` stands for all sources, and numba's cache compares it."""
 
-
-@merged
-def kill_slot(fixed: Any, pods: Any, series: Any, retries: Any, slot: int, now_s: float) -> int:
-    """Lose all that a slot has, and leave it empty; there is room for their retries.
-
-    Returns:
-        How many requests it had.
-    """
-    config = fixed.config[0]
-    world = fixed.world[0]
-    mask = config.ring - 1
-    lost = 0
-    for s in range(slot * config.workers_max, (slot + 1) * config.workers_max):
-        station = pods.stations[s]
-        for place in range(config.parallel_max):
-            run = pods.runs[s, place]
-            if run.items == 0:
+    def eager(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
+        """Play every event before ``until_s`` in order of time."""
+        if stamp < 0:
+            return -1
+        config = fixed.config[0]
+        world = fixed.world[0]
+        stations, slots = pods.stations, pods.slots
+        while True:
+            if world.retries + config.expiring_max > retries.size:
+                return MORE_ROOM
+            s = pods.heap[0]
+            pod_s = stations[s].next_s
+            retry_s = retries[0].time_s if world.retries > 0 else math.inf
+            arrival_s = _next_arrival(fixed)
+            if math.isnan(arrival_s):
+                return MORE_ARRIVALS
+            if pod_s <= retry_s and pod_s <= arrival_s:
+                if pod_s >= until_s:
+                    return DONE
+                slot = stations[s].slot
+                load = slots[slot].load
+                step(s, pod_s, fixed, pods, series, retries)
+                reschedule(s, stations, pods.heap, pods.heap_place)
+                if config.balancing == _LEAST and slots[slot].load != load:
+                    load_changed(slot, world, slots, pods.least)
                 continue
-            base = place * config.size_max
-            passed = (now_s - run.start_s) / (run.end_s - run.start_s)
-            station.busy_s += now_s - run.start_s
-            station.cpu_s += run.cpu_s * passed
-            for i in range(base, base + run.items):
-                arrived_s = pods.running_s[s, i]
-                first_s, attempt = arrived_s, 0
+            if min(retry_s, arrival_s) >= until_s:
+                return DONE
+            now_s, first_s, attempt = retry_s, 0.0, NONE
+            if retry_s <= arrival_s:
+                first_s, attempt = retries[0].first_s, retries[0].attempt
+                pop_retry(retries, world)
+            else:
+                now_s = first_s = arrival_s
+                world.buffer_next += 1
+                world.arrived += 1
+                series[interval_of(config, now_s), ARRIVED] += 1
+            _dispatch(now_s, first_s, attempt, fixed, pods, series, retries)
+
+    return entry(eager)
+
+
+def _kill(stamp: int) -> Any:
+    """Make the entry; ``stamp`` stands for all sources, and numba's cache compares it."""
+
+    def kill(fixed: Any, pods: Any, series: Any, retries: Any, slot: int, now_s: float) -> int:
+        """Lose all that a slot has, and leave it empty; there is room for their retries.
+
+        Returns:
+            How many requests it had.
+        """
+        if stamp < 0:
+            return -1
+        config = fixed.config[0]
+        world = fixed.world[0]
+        mask = config.ring - 1
+        lost = 0
+        for s in range(slot * config.workers_max, (slot + 1) * config.workers_max):
+            station = pods.stations[s]
+            for place in range(config.parallel_max):
+                run = pods.runs[s, place]
+                if run.items == 0:
+                    continue
+                base = place * config.size_max
+                passed = (now_s - run.start_s) / (run.end_s - run.start_s)
+                station.busy_s += now_s - run.start_s
+                station.cpu_s += run.cpu_s * passed
+                for i in range(base, base + run.items):
+                    arrived_s = pods.running_s[s, i]
+                    first_s, attempt = arrived_s, NONE
+                    if config.tracked == 1:
+                        first_s, attempt = pods.running_first_s[s, i], pods.running_attempt[s, i]
+                    station.left_s += now_s - arrived_s
+                    failed_here(
+                        LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
+                    )
+                run.items = 0
+            for k in range(station.waiting):
+                i = (station.head + k) & mask
+                arrived_s = pods.waiting_s[s, i]
+                first_s, attempt = arrived_s, NONE
                 if config.tracked == 1:
-                    first_s, attempt = pods.running_first_s[s, i], int(pods.running_attempt[s, i])
+                    first_s, attempt = pods.waiting_first_s[s, i], pods.waiting_attempt[s, i]
                 station.left_s += now_s - arrived_s
                 failed_here(
-                    _LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
+                    LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
                 )
-            run.items = 0
-        for k in range(station.waiting):
-            i = (station.head + k) & mask
-            arrived_s = pods.waiting_s[s, i]
-            first_s, attempt = arrived_s, 0
-            if config.tracked == 1:
-                first_s, attempt = pods.waiting_first_s[s, i], int(pods.waiting_attempt[s, i])
-            station.left_s += now_s - arrived_s
-            failed_here(
-                _LOST, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
-            )
-        lost += station.inside
-        station.head = station.waiting = station.waiting_gone = 0
-        station.inside = station.gone = station.running = 0
-        station.next_s = station.timer_s = station.expiry_s = math.inf
-        reschedule(s, pods.stations, pods.heap, pods.heap_place)
-    pods.slots[slot].load = 0
-    pods.slots[slot].state = EMPTY
-    load_changed(slot, world, pods.slots, pods.least)
-    return lost
+            lost += station.inside
+            station.head = station.waiting = station.waiting_gone = 0
+            station.inside = station.gone = station.running = 0
+            station.next_s = station.timer_s = station.expiry_s = math.inf
+            reschedule(s, pods.stations, pods.heap, pods.heap_place)
+        pods.slots[slot].load = 0
+        pods.slots[slot].state = EMPTY
+        load_changed(slot, world, pods.slots, pods.least)
+        return lost
+
+    return entry(kill)
 
 
 class Kernel(NamedTuple):
@@ -268,19 +285,5 @@ class Kernel(NamedTuple):
     kill: Callable[..., int]
 
 
-def _kernel(stamp: int) -> Kernel:
-    """Close the entries over a number that stands for all sources, which numba's cache then compares."""
-
-    def lazy(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
-        return lazy_loop(fixed, pods, series, retries, until_s) if stamp >= 0 else -1
-
-    def eager(fixed: Any, pods: Any, series: Any, retries: Any, until_s: float) -> int:
-        return eager_loop(fixed, pods, series, retries, until_s) if stamp >= 0 else -1
-
-    def kill(fixed: Any, pods: Any, series: Any, retries: Any, slot: int, now_s: float) -> int:
-        return kill_slot(fixed, pods, series, retries, slot, now_s) if stamp >= 0 else -1
-
-    return Kernel(entry(lazy), entry(eager), entry(kill))
-
-
-KERNEL: Final = _kernel(sources_stamp())
+_STAMP: Final = sources_stamp()
+KERNEL: Final = Kernel(_lazy(_STAMP), _eager(_STAMP), _kill(_STAMP))

@@ -147,7 +147,13 @@ RETRY: Final = np.dtype(
 LOG: Final = np.dtype(
     [("station", "i8"), ("kind", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("items", "i8")], align=True
 )
-BATCH_STARTED: Final = -1
+# Numbers with a type of their own: numba compiles a function anew for each plain literal passed to it.
+_CAUSE_NUMBERS: Any = np.arange(len(CAUSES))
+NONE: Final[Any] = np.int64(0)
+ONE: Final[Any] = np.int64(1)
+QUEUE_FULL, DEADLINE, LATE, REFUSED, LOST, TIMEOUT, NO_ENDPOINT = _CAUSE_NUMBERS
+"""Indices in ``CAUSES``."""
+BATCH_STARTED: Final[Any] = np.int64(-1)
 """The log's kind of a batch; any other is an index in ``CAUSES``."""
 
 
@@ -161,7 +167,7 @@ class Pods(NamedTuple):
     runs: Array  # RUN [stations, parallel_max]
     waiting_s: Array  # f8 [stations, ring]: arrival at the server
     waiting_first_s: Array  # f8 [stations, ring], or [stations, 1] where clients are not tracked
-    waiting_attempt: Array  # i2, the same
+    waiting_attempt: Array  # i8, the same
     running_s: Array  # f8 [stations, parallel_max * size_max]
     running_first_s: Array
     running_attempt: Array
@@ -213,10 +219,10 @@ def pods(servers: tuple[ServerModel, ...], slots: int, *, tracked: bool) -> Pods
         runs=np.zeros((stations, parallel), RUN),
         waiting_s=np.zeros((stations, ring)),
         waiting_first_s=np.zeros((stations, wide)),
-        waiting_attempt=np.zeros((stations, wide), np.int16),
+        waiting_attempt=np.zeros((stations, wide), np.int64),
         running_s=np.zeros((stations, parallel * size_max)),
         running_first_s=np.zeros((stations, places)),
-        running_attempt=np.zeros((stations, places), np.int16),
+        running_attempt=np.zeros((stations, places), np.int64),
         expected=np.zeros((stations, 3, classes)),
         heap=np.arange(stations),
         heap_place=np.arange(stations),

@@ -16,10 +16,18 @@ from tonnage.twin.requests.buckets import bucket_of
 from tonnage.twin.requests.clients import failed, interval_of
 from tonnage.twin.requests.compiled import inner, merged
 from tonnage.twin.requests.rng import exponential
-from tonnage.twin.requests.state import ANSWERED, OPEN_INTERVALS, SLOW
-
-_DEADLINE, _LATE, _TIMEOUT = 1, 2, 5
-_QUEUE_FULL = 0
+from tonnage.twin.requests.state import (
+    ANSWERED,
+    BATCH_STARTED,
+    DEADLINE,
+    LATE,
+    NONE,
+    ONE,
+    OPEN_INTERVALS,
+    QUEUE_FULL,
+    SLOW,
+    TIMEOUT,
+)
 
 
 @inner
@@ -100,17 +108,17 @@ def offer(
     slot = pods.slots[station.slot]
     server = fixed.servers[slot.server]
     config = fixed.config[0]
-    cause = -1
+    cause = BATCH_STARTED  # for none
     if station.waiting >= server.queue_max:
-        cause = _QUEUE_FULL
+        cause = QUEUE_FULL
     elif server.deadline_s != math.inf:
         until_s = batching.until_answered(
             server, fixed.size_class[slot.server], pods.expected[s], station, pods.runs[s, 0], now_s
         )
         if now_s + until_s > now_s + server.deadline_s:
-            cause = _DEADLINE
+            cause = DEADLINE
     if cause >= 0:
-        log(fixed, s, cause, now_s, now_s, 1)
+        log(fixed, s, cause, now_s, now_s, ONE)
         known_s = now_s + config.round_trip_s
         failed_here(
             cause, s, now_s, known_s, first_s, attempt, fixed, pods, series, retries
@@ -148,7 +156,7 @@ def _start(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: An
     while pods.runs[s, place].items > 0:
         place += 1
     base = place * config.size_max
-    taken = 0
+    taken = NONE
     if server.deadline_s == math.inf:
         taken = min(station.waiting, server.gather_max)
         _take(s, taken, base, fixed, pods)
@@ -173,7 +181,7 @@ def _start(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: An
             for _ in range(late):
                 arrived_s = pods.waiting_s[s, station.head]
                 if batching.possible(server, size_class, expected, arrived_s, taken, now_s):
-                    _take(s, 1, base + taken, fixed, pods)
+                    _take(s, ONE, base + taken, fixed, pods)
                     taken += 1
                 else:
                     _drop_late(s, now_s, fixed, pods, series, retries)
@@ -190,7 +198,7 @@ def _start(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: An
     run.cpu_s = around_s + (fixed.cpu_s[number, taken] if server.own_cpu == 1 else seconds)
     station.running += 1
     if fixed.log.size > 0:
-        log(fixed, s, -1, now_s, run.end_s, taken)
+        log(fixed, s, BATCH_STARTED, now_s, run.end_s, taken)
 
 
 @inner
@@ -218,9 +226,9 @@ def _drop_late(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries
     config = fixed.config[0]
     head = station.head
     arrived_s = pods.waiting_s[s, head]
-    first_s, attempt = arrived_s, 0
+    first_s, attempt = arrived_s, NONE
     if config.tracked == 1:
-        first_s, attempt = pods.waiting_first_s[s, head], int(pods.waiting_attempt[s, head])
+        first_s, attempt = pods.waiting_first_s[s, head], pods.waiting_attempt[s, head]
         if attempt < 0:
             station.waiting_gone -= 1
             station.gone -= 1
@@ -230,10 +238,10 @@ def _drop_late(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries
     station.waiting -= 1
     station.inside -= 1
     station.left_s += now_s - arrived_s
-    log(fixed, s, _LATE, now_s, now_s, 1)
+    log(fixed, s, LATE, now_s, now_s, ONE)
     known_s = now_s + config.round_trip_s
     failed_here(
-        _LATE, s, now_s, known_s, first_s, attempt, fixed, pods, series, retries
+        LATE, s, now_s, known_s, first_s, attempt, fixed, pods, series, retries
     )
 
 
@@ -266,7 +274,7 @@ def _end(s: int, place: int, fixed: Any, pods: Any, series: Any, retries: Any) -
             extra, station.stream = exponential(station.stream)
             seen_s += extra * config.jitter_s
         if config.tracked == 1:
-            attempt = int(pods.running_attempt[s, base + i])
+            attempt = pods.running_attempt[s, base + i]
             if attempt < 0:
                 station.gone -= 1
                 slot.load += 1  # taken off when its client went
@@ -276,7 +284,7 @@ def _end(s: int, place: int, fixed: Any, pods: Any, series: Any, retries: Any) -
                 arrived_s = pods.running_s[s, base + i]
                 known_s = arrived_s + config.timeout_s
                 failed_here(
-                    _TIMEOUT, s, end_s, known_s, first_s, attempt, fixed, pods, series, retries
+                    TIMEOUT, s, end_s, known_s, first_s, attempt, fixed, pods, series, retries
                 )
                 continue
             seen_s += pods.running_s[s, base + i] - first_s
@@ -317,7 +325,7 @@ def _expire(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: A
     for place in range(fixed.servers[slot.server].parallel):
         base = place * config.size_max
         for i in range(base, base + pods.runs[s, place].items):
-            attempt = int(pods.running_attempt[s, i])
+            attempt = pods.running_attempt[s, i]
             if attempt < 0:
                 continue
             arrived_s = pods.running_s[s, i]
@@ -329,7 +337,7 @@ def _expire(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: A
             slot.load -= 1
             first_s = pods.running_first_s[s, i]
             failed_here(
-                _TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
+                TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
             )
     while station.waiting_gone < station.waiting:
         place = (station.head + station.waiting_gone) & mask
@@ -337,13 +345,13 @@ def _expire(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: A
         if arrived_s + config.timeout_s > now_s:
             earliest_s = min(earliest_s, arrived_s + config.timeout_s)
             break
-        attempt = int(pods.waiting_attempt[s, place])
+        attempt = pods.waiting_attempt[s, place]
         pods.waiting_attempt[s, place] = ~attempt
         station.waiting_gone += 1
         station.gone += 1
         slot.load -= 1
         first_s = pods.waiting_first_s[s, place]
         failed_here(
-            _TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
+            TIMEOUT, s, now_s, now_s, first_s, attempt, fixed, pods, series, retries
         )
     station.expiry_s = earliest_s
