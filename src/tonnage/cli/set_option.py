@@ -6,9 +6,12 @@ Deployment, an HPA or a Simulation, and what it makes is checked as if somebody 
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -87,7 +90,7 @@ def with_settings(texts: InputTexts, settings: Sequence[Setting]) -> InputTexts:
     if not settings:
         return texts
     files = [(file, read_objects(file.text, source=file.name)[0]) for file in texts.inputs]
-    values = [(file, item, orjson.loads(orjson.dumps(item.value))) for file, items in files for item in items]
+    values = [(file, item, copy.deepcopy(item.value)) for file, items in files for item in items]
     touched: set[str] = set()
     for setting in settings:
         found = [
@@ -110,7 +113,14 @@ def with_settings(texts: InputTexts, settings: Sequence[Setting]) -> InputTexts:
 
 
 def _written(documents: Sequence[Any]) -> str:
-    return "\n---\n".join(orjson.dumps(one, option=orjson.OPT_INDENT_2).decode() for one in documents)
+    return "\n---\n".join(json.dumps(one, indent=2, ensure_ascii=False, default=_plain) for one in documents)
+
+
+def _plain(value: object) -> int | float:
+    """Numbers of documents are exact decimals; JSON writes them as whole or as the shortest float."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"no value of a document: {value!r}")
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _not_one(setting: Setting, items: Sequence[KubeObject], count: int) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from tonnage.web import render_comparison, render_report
 
 _OUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 _RUNS_MAX = 10_000
+_UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,11 @@ class Judged:
     help='Fail (exit code 1) unless it holds: "p99<=100ms", "drops==0", "cost<=12.5"; may be repeated.',
 )
 @click.option(
-    "--compare", nargs=2, metavar="A B", help="Run A and B, each with FILES, and show both side by side."
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    help="Run FILES twice and show both side by side; A and B are further files, or settings as in --set, "
+    'or "unchanged".',
 )
 @click.option(
     "--runs",
@@ -188,13 +194,10 @@ def _one(options: SimulateOptions, given: tuple[Assertion, ...], console: Consol
 
 def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
     assert options.compare is not None, "asked for"
-    both = [
-        _run(read(_texts(options, (*options.files, one)), _read_options(options)), given, console)
-        for one in options.compare
-    ]
+    both = [_run(_variant(options, one), given, console) for one in options.compare]
     names = [one.result.scenario.name for one in both]
     if names[0] == names[1]:
-        names = [Path(one).stem for one in options.compare]
+        names = [Path(one).stem if Path(one).exists() else _short(one) for one in options.compare]
     runs = [(one.result, one.verdict) for one in both]
     print_comparison(names, runs, console=console)
     _write_json(
@@ -205,6 +208,22 @@ def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Co
     return max(
         _say_judgements(one.judgements, f"{name}: ") for name, one in zip(names, both, strict=True)
     )
+
+
+def _variant(options: SimulateOptions, text: str) -> Experiment:
+    """What one side of a comparison runs: FILES with one more file, with one more setting, or as they are."""
+    if text == _UNCHANGED:
+        return read(_texts(options, options.files), _read_options(options))
+    if "=" in text and not Path(text).exists():
+        changed = replace(options, settings=(*options.settings, text))
+        return read(_texts(changed, options.files), _read_options(options))
+    return read(_texts(options, (*options.files, text)), _read_options(options))
+
+
+def _short(setting: str) -> str:
+    """A setting by its last field: the ones before it are the same on both sides."""
+    path, equals, value = setting.partition("=")
+    return f"{re.split(r'[.]', path)[-1]}{equals}{value}"
 
 
 def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:

@@ -83,18 +83,15 @@ def print_verdict(
         f"[bold]{_plain(scenario.name)}[/bold]: {counted(totals.offered, 'request')} in "
         f"{show_span(scenario.duration_s)} of simulated time, in {took_s:.1f} s ({speed})",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(_headline(verdict), soft_wrap=True)
     for violation in sorted(verdict.violations, key=lambda one: -one.requests)[:_SPANS_MAX]:
         _print_violation(violation, console)
     if len(verdict.violations) > _SPANS_MAX:
         console.print(f"  and {counted(len(verdict.violations) - _SPANS_MAX, 'smaller span')}", style="dim")
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column()
     for name, text in _facts(result, verdict, currency):
-        table.add_row(name, Text(text))
-    console.print(table)
+        console.print(Text.assemble((f"{name:<9} ", "cyan"), text), soft_wrap=True)
     for label, sentences in (("assumed", assumed), ("not modelled", scenario.not_modelled)):
         for sentence in sentences:
             console.print(Text(f"{label}: {sentence}", style="dim"), soft_wrap=True)
@@ -131,8 +128,9 @@ def _facts(result: Result, verdict: Verdict, currency: str) -> list[tuple[str, s
         f"{totals.unfinished:,} under way at the end, {counted(totals.retried, 'retry')}"
     )
     low, high = float(series.replicas_wanted.min()), float(series.replicas_wanted.max())
+    wanted = show_number(low) if low == high else f"{show_number(low)} to {show_number(high)}"
     replicas = (
-        f"{show_number(low)} to {show_number(high)} wanted, {totals.replicas_peak} ready at most; "
+        f"{wanted} wanted, {totals.replicas_peak} ready at most; "
         f"{counted(totals.rescales, 'change')} by the HPA, {counted(totals.restarts, 'restart')}"
     )
     cluster = (
@@ -174,7 +172,7 @@ def print_comparison(
     table = Table(box=None, pad_edge=False)
     table.add_column("measure", style="cyan")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for measure in MEASURES.values():
         values = [float(measure.value(*run)) for run in runs]
         if values[0] != values[1] and not all(np.isnan(values)):

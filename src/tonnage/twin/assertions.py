@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 
 from tonnage.errors import Problem, SpecError
-from tonnage.twin.causes import Evidence, causes_between
+from tonnage.twin.causes import causes_between
+from tonnage.twin.evidence import Evidence
 from tonnage.twin.measures import MEASURES, Measure, MeasureKind
 from tonnage.twin.records import PodRecord, ScalingDecision
 from tonnage.twin.result import Result

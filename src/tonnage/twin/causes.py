@@ -7,94 +7,36 @@ autoscaler asked for and when. Several causes stand beside each other, the one t
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
-from tonnage.twin.lives import Life, Phase, Trouble, pod_lives
-from tonnage.twin.records import NodeRecord, PipelineRecord, Record, RolloutRecord, ScalingDecision
-from tonnage.twin.result import FloatArray, Result
+from tonnage.twin.evidence import (
+    BEFORE_S,
+    Cause,
+    CauseKind,
+    Evidence,
+    Span,
+    between,
+    inside,
+    is_slow,
+    level,
+    within,
+)
+from tonnage.twin.lives import Life, Phase, Trouble
+from tonnage.twin.records import RolloutRecord, ScalingDecision
+from tonnage.twin.result import Result
 from tonnage.twin.wording import counted, show_latency, show_number, show_span, show_time
 
-CauseKind = Literal[
-    "node", "interruption", "crash", "outage", "rollout", "load", "scaled_down", "pending", "loading",
-    "autoscaler", "refusals", "capacity", "unloaded",
-]  # fmt: skip
-
-_BEFORE_S: Final = 60.0
-"""How long before a span its causes are looked for [s]."""
 _BASELINE_S: Final = 120.0
 """Over how long before that the usual load is taken [s]."""
 _LOAD_RATIO_MIN: Final = 1.25
 """A growth of the load that is worth a word."""
 _CAUSES_MAX: Final = 6
-
-_Timed = TypeVar("_Timed", bound=Record)
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One reason, as a sentence about what was recorded.
-
-    Attributes:
-        kind: Of what sort it is.
-        text: The sentence, without a full stop.
-        at_s: When it began [s]; None when it was so all the time.
-    """
-
-    kind: CauseKind
-    text: str
-    at_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Records of a run, sorted by who they are about, so that many spans can be explained quickly.
-
-    Attributes:
-        pods: Lives of the pods.
-        decisions: What the autoscaler decided.
-        nodes: What happened to nodes.
-        rollouts: Steps of rollouts.
-        pipelines: What happened to metrics and controllers.
-    """
-
-    pods: tuple[Life, ...]
-    decisions: tuple[ScalingDecision, ...]
-    nodes: tuple[NodeRecord, ...]
-    rollouts: tuple[RolloutRecord, ...]
-    pipelines: tuple[PipelineRecord, ...]
-
-    @classmethod
-    def of(cls, result: Result) -> Evidence:
-        """Sort a run's records."""
-        records = result.records
-        return cls(
-            pod_lives(records, duration_s=result.scenario.duration_s),
-            tuple(one for one in records if isinstance(one, ScalingDecision)),
-            tuple(one for one in records if isinstance(one, NodeRecord)),
-            tuple(one for one in records if isinstance(one, RolloutRecord)),
-            tuple(one for one in records if isinstance(one, PipelineRecord)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """What every finder of causes is given."""
-
-    result: Result
-    evidence: Evidence
-    from_s: float
-    to_s: float
-
-    @property
-    def since_s(self) -> float:
-        """From when on a fact can be a cause [s]."""
-        return max(0.0, self.from_s - _BEFORE_S)
+_ROUTED_S: Final = 5.0
+"""How long after its end is ordered a pod may still be sent requests [s]."""
 
 
 def causes_between(result: Result, evidence: Evidence, from_s: float, to_s: float) -> tuple[Cause, ...]:
@@ -109,32 +51,27 @@ def causes_between(result: Result, evidence: Evidence, from_s: float, to_s: floa
     Returns:
         At most six causes, the weightiest first; at least one.
     """
-    span = _Span(result, evidence, from_s, to_s)
+    span = Span(result, evidence, from_s, to_s)
     found = [cause for finder in _FINDERS for cause in finder(span)]
     return tuple(found[:_CAUSES_MAX]) or (_capacity(span),)
 
 
-def _between(records: Sequence[_Timed], from_s: float, to_s: float) -> Sequence[_Timed]:
-    first = bisect_left(records, from_s, key=lambda record: record.at_s)
-    return records[first : bisect_right(records, to_s, key=lambda record: record.at_s)]
-
-
-def _node_causes(span: _Span) -> list[Cause]:
+def _node_causes(span: Span) -> list[Cause]:
     """Nodes that failed or were taken away, with what they took along."""
-    said = {
+    said: dict[str, tuple[CauseKind, str]] = {
         "failed": ("node", "failed"),
         "interruption_notice": ("interruption", "was called back by the provider"),
         "drained": ("node", "was drained"),
         "pressure": ("node", "ran out of memory"),
     }
     causes = []
-    for record in _between(span.evidence.nodes, span.since_s, span.to_s):
+    for record in between(span.evidence.nodes, span.since_s, span.to_s):
         if record.what in said:
             kind, words = said[record.what]
             ended = sum(_ended_on(life, record.node, record.at_s) for life in span.evidence.pods)
             took = f", with {counted(ended, 'ready pod')}" if ended else ""
             text = f"node {record.node} {words} at {show_time(record.at_s)}{took}"
-            causes.append(Cause("node" if kind == "node" else "interruption", text, record.at_s))
+            causes.append(Cause(kind, text, record.at_s))
     return causes[:3]
 
 
@@ -145,9 +82,9 @@ def _ended_on(life: Life, node: str, at_s: float) -> bool:
     )
 
 
-def _outages(span: _Span) -> list[Cause]:
+def _outages(span: Span) -> list[Cause]:
     causes = []
-    for record in _between(span.evidence.pipelines, span.since_s, span.to_s):
+    for record in between(span.evidence.pipelines, span.since_s, span.to_s):
         if record.what != "restored":
             words = "did not answer" if record.what == "outage" else "was restarted"
             detail = f": {record.detail}" if record.detail else ""
@@ -156,11 +93,11 @@ def _outages(span: _Span) -> list[Cause]:
     return causes[:2]
 
 
-def _rollouts(span: _Span) -> list[Cause]:
+def _rollouts(span: Span) -> list[Cause]:
     """A rollout that was under way, when it left fewer pods ready than were wanted."""
     series = span.result.series
     began: RolloutRecord | None = None
-    for record in _between(span.evidence.rollouts, 0.0, span.to_s):
+    for record in between(span.evidence.rollouts, 0.0, span.to_s):
         if record.what == "began":
             began = record
         elif record.what == "complete" and record.at_s < span.since_s:
@@ -169,26 +106,26 @@ def _rollouts(span: _Span) -> list[Cause]:
         return []
     stuck = [one for one in span.evidence.rollouts if one.what == "deadlocked" and one.at_s <= span.to_s]
     text = f"the rollout to revision {began.revision} was under way since {show_time(began.at_s)}"
-    ready = _inside(span, series.replicas_ready)
+    ready = inside(span, series.replicas_ready)
     if ready.size:
-        wanted = _level(span, series.replicas_wanted)
+        wanted = level(span, series.replicas_wanted)
         text += f", with {show_number(float(ready.min()))} of {wanted} replicas ready"
     if stuck:
         text += f" and could not go on: {stuck[-1].detail}"
     return [Cause("rollout", text, began.at_s)]
 
 
-def _load(span: _Span) -> list[Cause]:
+def _load(span: Span) -> list[Cause]:
     """More requests than before."""
     series, interval_s = span.result.series, span.result.scenario.interval_s
-    inside = _inside(span, series.offered) / interval_s
+    rates = inside(span, series.offered) / interval_s
     since_s = max(0.0, span.since_s - _BASELINE_S)
-    before = series.offered[_where(series.time_s, since_s, span.since_s)] / interval_s
-    if before.size == 0 or inside.size == 0 or before.mean() <= 0:
+    before = within(series, series.offered, since_s, span.since_s) / interval_s
+    if before.size == 0 or rates.size == 0 or before.mean() <= 0:
         return []
     # The highest ten seconds, since one second's count is noise.
-    width = max(1, min(inside.size, round(10 / interval_s)))
-    peak = float(np.convolve(inside, np.full(width, 1 / width), mode="valid").max())
+    width = max(1, min(rates.size, round(10 / interval_s)))
+    peak = float(np.convolve(rates, np.full(width, 1 / width), mode="valid").max())
     usual = float(before.mean())
     # A quiet service's counts vary by their square root.
     noise = 4 * np.sqrt(usual * width * interval_s) / (width * interval_s)
@@ -198,21 +135,59 @@ def _load(span: _Span) -> list[Cause]:
     return [Cause("load", text, span.from_s)]
 
 
-def _scaled_down(span: _Span) -> list[Cause]:
-    """Replicas that the autoscaler had taken away shortly before."""
-    before = _between(span.evidence.decisions, span.from_s - 3 * _BEFORE_S, span.from_s)
+def _scaled_down(span: Span) -> list[Cause]:
+    """Replicas that the autoscaler had taken away shortly before, where those left had too much to do."""
+    if not is_slow(span):
+        return []
+    before = between(span.evidence.decisions, span.from_s - 3 * BEFORE_S, span.from_s)
     down = [one for one in before if one.rescaled and one.desired < one.spec_replicas]
     if not down:
         return []
     first, last = down[0], down[-1]
+    ago_s = span.from_s - last.at_s
+    when = f"the last {show_span(ago_s)} before" if ago_s > 0 else "the last at that moment"
     text = (
         f"the HPA had taken away {counted(first.spec_replicas - last.desired, 'replica')} "
-        f"({first.spec_replicas} to {last.desired}), the last {show_span(span.from_s - last.at_s)} before"
+        f"({first.spec_replicas} to {last.desired}), {when}"
     )
     return [Cause("scaled_down", text, last.at_s)]
 
 
-def _pending(span: _Span) -> list[Cause]:
+def _unready(span: Span) -> list[Cause]:
+    """Pods that had been ready and were taken out of the endpoints."""
+    lengths, since_s, reasons = [], span.to_s, Counter[str]()
+    for life in span.evidence.pods:
+        for stretch in life.stretches:
+            if stretch.phase == "not ready" and stretch.overlaps(span.from_s, span.to_s):
+                lengths.append(stretch.length_s)
+                since_s = min(since_s, stretch.from_s)
+                reasons[stretch.detail] += 1
+    if not lengths:
+        return []
+    said = reasons.most_common(1)[0][0]
+    times = "once" if len(lengths) == 1 else f"{len(lengths):,} times"
+    text = f"a ready pod became unready, {times}, for up to {show_span(max(lengths))}"
+    return [Cause("unready", text + (f" ({said})" if said else ""), since_s)]
+
+
+def _terminating(span: Span) -> list[Cause]:
+    """Pods that were sent away while requests still came to them."""
+    if float(inside(span, span.result.series.failed).sum()) == 0:
+        return []
+    began = [
+        stretch.from_s
+        for life in span.evidence.pods
+        for stretch in life.stretches
+        if stretch.phase == "terminating" and span.from_s - _ROUTED_S <= stretch.from_s <= span.to_s
+    ]
+    if not began:
+        return []
+    what = "1 pod was" if len(began) == 1 else f"{len(began):,} pods were"
+    text = f"{what} terminated from {show_time(min(began))} on, while requests were still sent there"
+    return [Cause("terminating", text, min(began))]
+
+
+def _pending(span: Span) -> list[Cause]:
     """Pods that found no node, in the scheduler's words."""
     waits: Counter[str] = Counter()
     longest_s, since_s, pods = 0.0, span.to_s, 0
@@ -233,7 +208,7 @@ def _pending(span: _Span) -> list[Cause]:
     return [Cause("pending", f"{text} ({said})" if said else text, since_s)]
 
 
-def _loading(span: _Span) -> list[Cause]:
+def _loading(span: Span) -> list[Cause]:
     """Pods that were placed and not ready yet."""
     phases: frozenset[Phase] = frozenset({"starting", "loading", "warming"})
     lengths, since_s = [], span.to_s
@@ -250,7 +225,7 @@ def _loading(span: _Span) -> list[Cause]:
     return [Cause("loading", f"{text}, from {show_time(since_s)}", since_s)]
 
 
-def _crashes(span: _Span) -> list[Cause]:
+def _crashes(span: Span) -> list[Cause]:
     """Containers that were killed or ended by themselves."""
     words = {
         "oom_killed": "ran out of memory and was killed",
@@ -273,13 +248,15 @@ def _crashes(span: _Span) -> list[Cause]:
     return causes
 
 
-def _autoscaler(span: _Span) -> list[Cause]:
-    """What the autoscaler did about it, and when."""
+def _autoscaler(span: Span) -> list[Cause]:
+    """What the autoscaler did about it, and when; nothing, where the replicas had not too much to do."""
+    if not is_slow(span):
+        return []
     hpa = span.result.scenario.autoscaler
     if hpa is None:
-        wanted = _level(span, span.result.series.replicas_wanted)
+        wanted = level(span, span.result.series.replicas_wanted)
         return [Cause("autoscaler", f"no autoscaler follows the load: {wanted} replicas were wanted")]
-    looks = _between(span.evidence.decisions, span.since_s, span.to_s)
+    looks = between(span.evidence.decisions, span.since_s, span.to_s)
     up = [one for one in looks if one.rescaled and one.desired > one.spec_replicas]
     if up:
         late_s = up[0].at_s - span.from_s
@@ -309,7 +286,7 @@ def _seen(decision: ScalingDecision) -> str:
     return f": {said}" if said else ""
 
 
-def _refusals(span: _Span) -> list[Cause]:
+def _refusals(span: Span) -> list[Cause]:
     """What became of the requests that were not answered."""
     series = span.result.series
     counts = {
@@ -318,12 +295,12 @@ def _refusals(span: _Span) -> list[Cause]:
         "that met no server or lost theirs": series.failed,
         "whose client gave up": series.timed_out,
     }
-    sums = {words: round(float(_inside(span, values).sum())) for words, values in counts.items()}
+    sums = {words: round(float(inside(span, values).sum())) for words, values in counts.items()}
     said = [f"{count:,} {words}" for words, count in sums.items() if count]
     return [Cause("refusals", f"requests not answered: {', '.join(said)}", span.from_s)] if said else []
 
 
-def _unloaded(span: _Span) -> list[Cause]:
+def _unloaded(span: Span) -> list[Cause]:
     """An objective below the latency of an idle server can never hold."""
     objective, series = span.result.scenario.objective, span.result.series
     known = series.p50_s[np.isfinite(series.p50_s)]
@@ -336,30 +313,17 @@ def _unloaded(span: _Span) -> list[Cause]:
     return [Cause("unloaded", text)]
 
 
-def _capacity(span: _Span) -> Cause:
+def _capacity(span: Span) -> Cause:
     series = span.result.series
-    ready, queue = _inside(span, series.replicas_ready), _inside(span, series.queue)
+    ready, queue = inside(span, series.replicas_ready), inside(span, series.queue)
     least = show_number(float(ready.min())) if ready.size else "none"
     waiting = show_number(float(queue.max())) if queue.size else "none"
     text = f"{least} replicas were ready and up to {waiting} requests waited in them"
     return Cause("capacity", text, span.from_s)
 
 
-def _where(time_s: FloatArray, from_s: float, to_s: float) -> slice:
-    return slice(int(np.searchsorted(time_s, from_s)), int(np.searchsorted(time_s, to_s)))
-
-
-def _inside(span: _Span, values: FloatArray) -> FloatArray:
-    return values[_where(span.result.series.time_s, span.from_s, span.to_s)]
-
-
-def _level(span: _Span, values: FloatArray) -> str:
-    inside = _inside(span, values)
-    return show_number(float(inside.max())) if inside.size else "none"
-
-
-_FINDERS: Final[tuple[Callable[[_Span], list[Cause]], ...]] = (
-    _unloaded, _node_causes, _crashes, _rollouts, _load, _scaled_down, _pending, _autoscaler, _loading,
-    _outages, _refusals,
+_FINDERS: Final[tuple[Callable[[Span], list[Cause]], ...]] = (
+    _unloaded, _node_causes, _crashes, _rollouts, _load, _unready, _scaled_down, _pending, _autoscaler,
+    _terminating, _loading, _outages, _refusals,
 )  # fmt: skip
 """In the order in which their causes are told."""

@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tonnage.twin.causes import Cause, Evidence, causes_between
+from tonnage.twin.causes import causes_between
+from tonnage.twin.evidence import Cause, Evidence
 from tonnage.twin.result import FloatArray, Result, Series
 from tonnage.twin.scenario import Objective
 from tonnage.twin.wording import counted, show_latency, show_number, show_ratio, show_span

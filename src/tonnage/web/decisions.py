@@ -69,7 +69,9 @@ def _decided_by(one: ScalingDecision) -> str:
     """The metric that proposed most, as that is the one that counts."""
     proposals = [(metric.proposal, metric.name) for metric in one.metrics if metric.proposal is not None]
     if not proposals:
-        return "–"
+        read = [metric.name for metric in one.metrics if metric.error is None]
+        named = [name for name in read if name in one.reason]
+        return (named or read or ["–"])[0] if one.rescaled or len(one.metrics) == 1 else "–"
     most = max(proposal for proposal, _ in proposals)
     return next(name for proposal, name in proposals if proposal == most)
 

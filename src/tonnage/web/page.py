@@ -25,7 +25,8 @@ from tonnage.web.settings import settings_of
 from tonnage.web.view import mark_rows, view_of
 
 _SCRIPTS: Final = ("values.js", "charts.js", "timelines.js", "decisions.js", "report.js")
-_SPANS_MAX: Final = 50
+_SPANS_FIRST: Final = 8
+_SPANS_MAX: Final = 200
 _POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
@@ -173,15 +174,22 @@ def spans_html(verdict: Verdict) -> str:
     if not verdict.violations:
         return ""
     worst = sorted(verdict.violations, key=lambda span: -span.requests)[:_SPANS_MAX]
-    shown = sorted(worst, key=lambda span: span.from_s)
-    rows = "".join(_span_row(span) for span in shown)
-    left = len(verdict.violations) - len(shown)
-    more = f"<caption>The {_SPANS_MAX} worst of {len(verdict.violations):,} spans.</caption>" if left else ""
+    table = _span_table(worst[:_SPANS_FIRST])
+    if len(worst) > _SPANS_FIRST:
+        smaller = counted(len(worst) - _SPANS_FIRST, "smaller span")
+        table += f"<details><summary>{smaller}</summary>{_span_table(worst[_SPANS_FIRST:])}</details>"
+    left = len(verdict.violations) - len(worst)
+    more = f'<p class="note">{counted(left, "more span")} in the JSON.</p>' if left else ""
+    head = '<h2 style="margin-top:0">When and why it was missed</h2>'
+    return f'<div class="card">{head}{table}{more}</div>'
+
+
+def _span_table(spans: Sequence[Violation]) -> str:
+    rows = "".join(_span_row(span) for span in sorted(spans, key=lambda span: span.from_s))
     return (
-        '<div class="card"><h2 style="margin-top:0">When and why it was missed</h2><div class="scroll">'
-        f"<table>{more}<thead><tr><th scope='col'>from</th><th scope='col'>for</th>"
+        "<div class='scroll'><table><thead><tr><th scope='col'>from</th><th scope='col'>for</th>"
         "<th scope='col' class='number'>worst</th><th scope='col' class='number'>requests hit</th>"
-        f"<th scope='col'>why</th></tr></thead><tbody>{rows}</tbody></table></div></div>"
+        f"<th scope='col'>why</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_results import OBJECTIVE, flash_crowd, flash_crowd_records, made, scenario
 
-from tonnage.twin.causes import Evidence, causes_between
+from tonnage.twin.causes import causes_between
+from tonnage.twin.evidence import Evidence
 from tonnage.twin.records import (
     MetricSeen,
     NodeRecord,
@@ -186,6 +187,33 @@ def test_an_objective_below_the_unloaded_latency_is_the_first_cause():
     """It can never hold, whatever the load."""
     texts = said([], offered=calm, scenario_=scenario(objective=Objective(99, 0.005)))
     assert texts[0].startswith("the objective of 5 ms is below the latency without waiting")
+
+
+def test_readiness_that_fails_under_load_is_a_cause():
+    """How often, for how long, and why."""
+    records = [PodRecord(0.0, "a", "n", "ready")]
+    for at_s in (125.0, 140.0):
+        records += [PodRecord(at_s, "a", "n", "unready", "its readiness probe failed"), PodRecord(at_s + 4, "a", "n", "ready")]
+    assert "a ready pod became unready, 2 times, for up to 4 s (its readiness probe failed)" in said(records)
+
+
+def test_requests_lost_with_a_terminating_pod_are_laid_to_it_and_not_to_the_autoscaler():
+    """A scale-down without a pause loses requests, though no replica has too much to do."""
+    result = made(
+        offered=calm,
+        records=[
+            PodRecord(0.0, "a", "n", "ready"),
+            decision(100.0, 3, 2),
+            PodRecord(100.0, "a", "n", "terminating"),
+        ],
+    )
+    result.series.failed[100] = 30.0
+    result.series.slo_misses[100] = 30.0
+    (span,) = verdict_of(result).violations
+    assert [cause.text for cause in span.causes] == [
+        "1 pod was terminated from 0:01:40 on, while requests were still sent there",
+        "requests not answered: 30 that met no server or lost theirs",
+    ]
 
 
 def test_there_is_always_a_cause():
