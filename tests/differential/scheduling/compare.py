@@ -6,7 +6,8 @@ that the state that grew step by step is compared as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -39,15 +40,61 @@ class Difference:
 
 @dataclass(slots=True)
 class Tally:
-    """What was compared."""
+    """What was compared.
+
+    Attributes:
+        pods: Decisions.
+        placed: Of them, those that found a node.
+        preempting: Of them, those that preempt.
+        hopeless: The others.
+        candidates: Nodes with victims.
+        victims: Pods that were preempted.
+        node_scores: Scores of one node by one plugin.
+        reasons: Reasons of rejections of nodes, by plugin and text.
+        telling: Decisions in which a plugin's scores told nodes apart, by plugin.
+    """
 
     pods: int = 0
     placed: int = 0
     preempting: int = 0
     hopeless: int = 0
     candidates: int = 0
+    victims: int = 0
     node_scores: int = 0
-    rejections: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    telling: Counter[str] = field(default_factory=Counter)
+
+    def count(self, ours: Placement, upstream: Object) -> None:
+        """Counts one decision."""
+        self.pods += 1
+        self.placed += bool(upstream["host"])
+        self.preempting += bool(upstream["nominated"])
+        self.hopeless += not upstream["host"] and not upstream["nominated"]
+        self.candidates += len(upstream["candidates"] or ())
+        self.victims += len(ours.nomination.victims) if ours.nomination else 0
+        for one in (upstream["rejections"] or {}).values():
+            self.reasons.update(f"{one['plugin']}: {reason}" for reason in one["reasons"])
+        for plugin, scores in (upstream["scores"] or {}).items():
+            self.node_scores += len(scores)
+            self.telling[plugin] += len(set(scores.values())) > 1
+
+    def add(self, other: Tally) -> None:
+        """Adds another one up."""
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons.update(other.reasons)
+        self.telling.update(other.telling)
+
+    def document(self) -> Object:
+        """Says it for a result file."""
+        return {
+            **{name: getattr(self, name) for name in _NUMBERS},
+            "reasons": dict(sorted(self.reasons.items())),
+            "scores that told nodes apart": dict(sorted(self.telling.items())),
+        }
+
+
+_NUMBERS = ("pods", "placed", "preempting", "hopeless", "candidates", "victims", "node_scores")
 
 
 def cluster_of(objects: Object) -> Cluster:
@@ -86,11 +133,9 @@ def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
         value = waiting.pop(0)
         pod = pod_from_object(value)
         upstream = oracle.ask("schedule", pod=value)
-        before = cluster.counts
-        ours = schedule(pod, cluster, choose=_as(upstream["host"] or upstream["nominated"]))
-        assert cluster.counts is before
+        ours = schedule(pod, cluster, choose=random.choice)
         found = _differences(ours, upstream)
-        _count(tally, ours, upstream)
+        tally.count(ours, upstream)
         if found:
             return found
         objects[pod.uid] = value
@@ -101,10 +146,6 @@ def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
         if random.random() < 0.15:
             _disturb(random, cluster, oracle, world)
     return []
-
-
-def _as(wanted: str) -> Any:
-    return lambda names: wanted if wanted in names else names[0]
 
 
 def _act(random: Random, ours: Placement, cluster: Cluster, oracle: Oracle, objects: dict[str, Object]) -> None:
@@ -151,26 +192,21 @@ def _disturb(random: Random, cluster: Cluster, oracle: Oracle, world: Object) ->
     cluster.add_node(node_from_object(joined))
 
 
-def _count(tally: Tally, ours: Placement, upstream: Object) -> None:
-    tally.pods += 1
-    tally.placed += bool(upstream["host"])
-    tally.preempting += bool(upstream["nominated"])
-    tally.hopeless += not upstream["host"] and not upstream["nominated"]
-    tally.candidates += len(upstream["candidates"] or ())
-    tally.node_scores += sum(len(scores) for scores in (upstream["scores"] or {}).values())
-    tally.rejections += len(ours.rejections)
-
-
 def _differences(ours: Placement, upstream: Object) -> list[Difference]:
     if ours.node is not None and ours.node == ours.pod.nominated:
         # Neither looks further then; what upstream says of the other nodes was asked for separately.
         where = f"{ours.pod.namespace}/{ours.pod.name}"
         same = upstream["host"] == ours.node
         return [] if same else [Difference(where, "nominated host", upstream["host"], ours.node)]
+    nominated, message = upstream["nominated"] or None, upstream["message"]
+    if ours.nomination is not None and nominated in ours.nomination.tied:
+        # Among equally good nodes upstream takes any; ours is as right.
+        message = message.replace(f"on node {nominated},", f"on node {ours.nomination.node},")
+        nominated = ours.nomination.node
     pairs: list[tuple[str, Any, Any]] = [
         ("rejections", _upstream_rejections(upstream), _rejections(ours)),
-        ("message", upstream["message"], ours.message),
-        ("nominated", upstream["nominated"] or None, ours.nomination and ours.nomination.node),
+        ("message", message, ours.message),
+        ("nominated", nominated, ours.nomination and ours.nomination.node),
         ("candidates", _upstream_candidates(upstream), _candidates(ours)),
         ("placed", bool(upstream["host"]), ours.node is not None),
     ]
@@ -179,7 +215,7 @@ def _differences(ours: Placement, upstream: Object) -> list[Difference]:
             ("feasible", sorted(upstream["feasible"] or []), sorted(ours.feasible)),
             ("scores", _upstream_scores(upstream), _scores(ours)),
             ("totals", upstream["totals"] or {}, dict(ours.totals)),
-            ("best", upstream["host"], ours.node),
+            ("best", True, upstream["host"] in ours.best),
         ]
     name = f"{ours.pod.namespace}/{ours.pod.name}"
     return [Difference(name, what, theirs, own) for what, theirs, own in pairs if theirs != own]

@@ -96,9 +96,9 @@ def _spec(random: Random, name: str, strict: float) -> Object:
     if random.random() < 0.02:
         spec["hostNetwork"] = True
     if "overhead" in spec and "resources" in spec:
-        # Upstream adds the overhead to the pod's own request, again and again, where Go holds that as inf.Dec.
-        for container in spec["containers"] + spec.get("initContainers", []):
-            for amounts in container.get("resources", {}).values():
+        # See "Deviation" in tonnage.scheduling.requests.
+        for place in (spec, *spec["containers"], *spec.get("initContainers", ())):
+            for amounts in place.get("resources", {}).values():
                 if amounts.get("memory") == "1.5Gi":
                     amounts["memory"] = "1536Mi"
     return spec

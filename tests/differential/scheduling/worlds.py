@@ -38,7 +38,14 @@ def world(seed: int, index: int) -> Object:
         nodes = [_like(random, nodes[0], f"node-{rank}", zones) for rank in range(size)]
     strict = random.choice((0.1, 0.3, 0.6, 1.0))
     templates = [template(random, f"app-{rank}", strict) for rank in range(random.randint(1, 6))]
-    pods = _placed(random, nodes, templates)
+    contended = random.random() < 0.3
+    pods = _placed(random, nodes, templates, 1.0 if contended else random.choice((0.2, 0.6, 1.0, 1.0)))
+    pending = [
+        random.choice(templates[:2] if uniform else templates).pod(random, f"pending-{rank}")
+        for rank in range(random.randint(12, 24) if uniform else random.randint(6, 14))
+    ]
+    if contended:  # full nodes, and pods that matter more
+        _contend(random, pods, pending)
     return {
         "name": f"{seed}/{index}",
         "cluster": {
@@ -53,11 +60,22 @@ def world(seed: int, index: int) -> Object:
             "statefulSets": [one.controller for one in templates if one.kind == "StatefulSet"],
             "budgets": _budgets(random, templates),
         },
-        "pending": [
-            random.choice(templates[:2] if uniform else templates).pod(random, f"pending-{rank}")
-            for rank in range(random.randint(12, 24) if uniform else random.randint(6, 14))
-        ],
+        "pending": pending,
     }
+
+
+def _contend(random: Random, pods: list[Object], pending: list[Object]) -> None:
+    for pod in pods:
+        pod["spec"]["priority"] = random.choice((-10, 0, 0, 100))
+    for pod in pending:
+        spec = pod["spec"]
+        spec["priority"] = random.choice((0, 100, 1_000_000, 1_000_000, 2_000_000))
+        spec["containers"] = spec["containers"][:1]
+        for drop in ("initContainers", "resources", "overhead"):
+            spec.pop(drop, None)
+        if random.random() < 0.6:
+            amounts = {"cpu": random.choice(("1", "1500m", "3")), "memory": random.choice(("1Gi", "6Gi"))}
+            spec["containers"][0]["resources"] = {"requests": amounts}
 
 
 def _like(random: Random, node: Object, name: str, zones: list[str]) -> Object:
@@ -122,10 +140,11 @@ def _add_gpus(random: Random, labels: Object, allocatable: Object, taints: list[
         taints.append({"key": resource.partition("/")[0] + "/gpu", "value": value, "effect": "NoSchedule"})
 
 
-def _placed(random: Random, nodes: list[Object], templates: list[Template]) -> list[Object]:
+def _placed(
+    random: Random, nodes: list[Object], templates: list[Template], fullness: float
+) -> list[Object]:
     """Pods that are there already: wherever, as earlier rules or people put them."""
     pods = []
-    fullness = random.choice((0.2, 0.6, 1.0, 1.0))
     for node in nodes:
         count = 0
         while random.random() < fullness and count < random.choice((2, 4, 8, 16)):

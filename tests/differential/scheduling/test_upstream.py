@@ -1,0 +1,66 @@
+"""Our scheduler says what Kubernetes' own code says: random clusters, and every case that ever differed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.differential.scheduling.compare import Tally, play
+from tests.differential.scheduling.oracle import Oracle
+from tests.differential.scheduling.worlds import world
+from tests.upstream.build import NoGo, program
+
+pytestmark = [pytest.mark.upstream, pytest.mark.timeout(1200)]
+CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+SEED, WORLDS = 37, 40
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[Oracle]:
+    """The real scheduler; built when it is not there yet, which takes minutes the first time."""
+    try:
+        built = program("scheduler")
+    except NoGo as missing:
+        pytest.skip(str(missing))
+    with Oracle(built) as running:
+        yield running
+
+
+def test_random_clusters(oracle: Oracle) -> None:
+    """Filters, reasons, scores, preemptions and their messages are the same on random clusters."""
+    tally = Tally()
+    for index in range(WORLDS):
+        differences = play(world(SEED, index), oracle, tally)
+        assert not differences, f"world {SEED}/{index}: {differences}"
+    assert tally.placed > 100
+    assert tally.hopeless > 100
+    assert tally.preempting > 3
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_kept_cases(oracle: Oracle, case: Path) -> None:
+    """What once differed, or was worked out by hand, agrees."""
+    kept: dict[str, Any] = json.loads(case.read_text())
+    assert not play(kept, oracle, Tally())
+
+
+def test_a_wrong_weight_is_noticed(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison can fail: with a wrong weight it finds a difference at once."""
+    monkeypatch.setattr(
+        "tonnage.scheduling.scores.WEIGHTS",
+        {
+            "TaintToleration": 3,
+            "NodeAffinity": 2,
+            "NodeResourcesFit": 2,
+            "PodTopologySpread": 2,
+            "InterPodAffinity": 2,
+            "NodeResourcesBalancedAllocation": 1,
+            "ImageLocality": 1,
+        },
+    )
+    found = [one.what for index in range(5) for one in play(world(SEED, index), oracle, Tally())]
+    assert "totals" in found
