@@ -39,7 +39,16 @@ def document(random: Random) -> dict[str, Any]:
         spec["metrics"] = _metrics(random, needs_external=not lowest)
     if random.random() < 0.65:
         spec["behavior"] = behavior(random)
+    if random.random() < 0.03:
+        _rise_from_25(random, spec)
     return made
+
+
+def _rise_from_25(random: Random, spec: dict[str, Any]) -> None:
+    """Makes a percentage matter of which doubles and whole numbers round up to different counts."""
+    spec["minReplicas"], spec["maxReplicas"] = 25, 60
+    policy = {"type": "Percent", "value": random.choice((12, 68, 120, 124, 128)), "periodSeconds": 15}
+    spec["behavior"] = {"scaleUp": {"policies": [policy]}}
 
 
 def behavior(random: Random) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from tests.differential.hpa.wire import NS
 from tonnage.hpa import Hpa, MetricSpec
 
+_LIVING = ("Pending", "Running")
 _WIRE = ("name", "phase", "deleted", "start_ns", "ready", "since_ns", "containers", "labels")
 
 
@@ -25,6 +26,7 @@ class Cluster:
         self._pods: dict[str, dict[str, Any]] = {}
         self._fates: dict[str, dict[str, int]] = {}
         self._made = 0
+        self._changed: set[str] = set()
         self._surge = 0
         self._load = random.uniform(0.5, 6)
         self._calm = random.random() < 0.4
@@ -66,35 +68,41 @@ class Cluster:
             "labels": {"app": "web", "tier": random.choice(("a", "b"))},
         }
         self._fates[name] = {"run": run_ns, "ready": run_ns + warm_s * NS}
+        self._changed.add(name)
         return name
 
     def advance(self, now_ns: int, spec_replicas: int) -> tuple[list[dict[str, Any]], list[str]]:
         """Lets the pods go on; returns those that changed, and the names of those that are gone."""
-        before = {name: self._wire(name) for name in self._pods}
         random = self._random
         gone = [name for name, fate in self._fates.items() if fate.get("gone", math.inf) <= now_ns]
         for name in gone:
             del self._pods[name], self._fates[name]
+        self._changed = set()
         for name, pod in self._pods.items():
+            chance = random.random()
             self._age(pod, self._fates[name], now_ns)
-            if random.random() < 0.004:
+            if chance < 0.004:
                 pod["phase"] = random.choice(("Failed", "Failed", "Succeeded", "Unknown"))
-            if pod["ready"] and random.random() < 0.006:
+            elif pod["ready"] and chance < 0.01:
                 pod["ready"], pod["since_ns"] = random.choice(("True", "False", "Unknown")), self._moment(now_ns)
+            else:
+                continue
+            self._changed.add(name)
         if random.random() < 0.01:
             self._surge = random.choice((0, 1, 1, 2, 3))
         self._follow(now_ns, spec_replicas + self._surge)
-        changed = [self._wire(name) for name in self._pods if before.get(name) != self._wire(name)]
-        return changed, [name for name in gone if name in before]
+        return [self._wire(name) for name in self._pods if name in self._changed], gone
 
     def _age(self, pod: dict[str, Any], fate: dict[str, int], now_ns: int) -> None:
         if pod["phase"] == "Pending" and fate["run"] <= now_ns:
             pod["phase"] = "Running"
             pod["start_ns"] = fate["run"] if self._random.random() < 0.97 else None
             pod["ready"], pod["since_ns"] = ("False", fate["run"]) if self._random.random() < 0.97 else ("", 0)
+            self._changed.add(pod["name"])
         if pod["phase"] == "Running" and pod["ready"] == "False" and fate["ready"] <= now_ns:
             pod["ready"], pod["since_ns"] = "True", fate["ready"]
             fate["ready"] = 2**62
+            self._changed.add(pod["name"])
 
     def _moment(self, now_ns: int) -> int:
         """A recent moment: a whole second as the API server keeps it, or the very nanosecond."""
@@ -102,13 +110,14 @@ class Cluster:
 
     def _follow(self, now_ns: int, wanted: int) -> None:
         alive = [
-            name for name, pod in self._pods.items() if not pod["deleted"] and pod["phase"] in ("Pending", "Running")
+            name for name, pod in self._pods.items() if pod["phase"] in _LIVING and not pod["deleted"]
         ]
         for _ in range(min(wanted - len(alive), 10)):
             self._create(now_ns)
         surplus = alive if wanted == 0 else self._random.sample(alive, max(0, len(alive) - wanted))
         for name in surplus:
             self._pods[name]["deleted"] = True
+            self._changed.add(name)
             self._fates[name]["gone"] = now_ns + self._random.choice((0, 10, 30, 45)) * NS
         for name, pod in self._pods.items():
             if pod["phase"] in ("Failed", "Succeeded", "Unknown") and self._random.random() < 0.1:
