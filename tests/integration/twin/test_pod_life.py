@@ -126,7 +126,7 @@ def scale_down(termination: Termination, **changed):
 
 
 def test_scaling_down_loses_nothing_when_the_hook_outlasts_the_endpoints():
-    """preStop holds SIGTERM back until no proxy sends requests any more."""
+    """The preStop hook holds SIGTERM back until no proxy sends requests any more."""
     result = worlds.run(scale_down(Termination(grace_s=30, pre_stop_s=3.0)))
     assert result.totals.drops == 0
     assert len(worlds.pods(result, "gone")) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -201,11 +202,10 @@ class Container:
         limit = compute.memory_limit_bytes
         if limit is not None and compute.memory_ready_bytes > limit:
             self._later(0.0, lambda: self.end("oom_killed", f"it needs more than the limit of {limit} bytes"))
-        for position, (until_s, factor) in enumerate(self.life.slow_start):
-            if position == 0:
-                self._factor = factor
-            following = self.life.slow_start[position + 1 :]
-            self._later(until_s, lambda after=following: self._set_factor(after[0][1] if after else 1.0))
+        factors = [factor for _, factor in self.life.slow_start] + [1.0]
+        self._factor = factors[0]
+        for (until_s, _), factor in zip(self.life.slow_start, factors[1:], strict=True):
+            self._later(until_s, partial(self._set_factor, factor))
         self._serving.start(self._slot, self._server, self.speed)
         after_s = self.life.crash.after_ready_s
         if after_s is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tonnage.twin import happenings as kinds
 from tonnage.twin.events import Priority
 from tonnage.twin.happenings import Happening
@@ -42,11 +44,11 @@ class Happenings:
     def begin(self) -> None:
         """Plan them all, in order of time, equal times in the scenario's order."""
         for item in sorted(self._run.scenario.happenings, key=lambda happening: happening.at_s):
-            self._run.engine.at(item.at_s, Priority.HAPPENING, lambda item=item: self._happen(item))
+            self._run.engine.at(item.at_s, Priority.HAPPENING, partial(self._happen, item))
             if isinstance(item, kinds.MetricsOutage):
                 restored = PipelineRecord(item.until_s, item.which, "restored")
                 self._run.engine.at(
-                    item.until_s, Priority.HAPPENING, lambda record=restored: self._run.records.append(record)
+                    item.until_s, Priority.HAPPENING, partial(self._run.records.append, restored)
                 )
 
     def _happen(self, item: Happening) -> None:

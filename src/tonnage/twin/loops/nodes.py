@@ -6,6 +6,7 @@ import dataclasses
 import math
 import zlib
 from collections import defaultdict
+from functools import partial
 
 from tonnage.twin.cluster_plan import NodePlan
 from tonnage.twin.events import Priority
@@ -72,7 +73,7 @@ class Nodes:
         for pod in left:
             pod.ready, pod.ready_at_s = False, None
             self._run.tell(Topic.POD_STATUS, pod)
-            self._run.engine.at(at_s, Priority.LIFECYCLE, lambda pod=pod: self._collect(pod))
+            self._run.engine.at(at_s, Priority.LIFECYCLE, partial(self._collect, pod))
 
     def fail(self, name: str, why: str) -> None:
         """A machine stops without a word."""
@@ -168,7 +169,7 @@ class Nodes:
             after_s = node_lifecycle.tolerated_s(pod.pod.spec, taint, self._times.toleration_s)
             if after_s < math.inf:
                 self._run.engine.after(
-                    after_s, Priority.LIFECYCLE, lambda pod=pod: self._evict_from_dead(pod, node, since_s)
+                    after_s, Priority.LIFECYCLE, partial(self._evict_from_dead, pod, node, since_s)
                 )
 
     def _evict_from_dead(self, pod: PodState, node: NodeState, since_s: float) -> None:

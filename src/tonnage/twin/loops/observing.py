@@ -16,6 +16,7 @@ from tonnage.twin.records import PodRecord, ScalingDecision
 from tonnage.twin.requests import CAUSES, QUANTILES, Cause, RequestWorld
 from tonnage.twin.requests import Series as RequestSeries
 from tonnage.twin.requests.buckets import UPPER_S
+from tonnage.twin.requests.results import IntArray
 from tonnage.twin.result import FloatArray, Histogram, Series, Totals
 from tonnage.twin.state import NodeState, PodState, Run, Topic
 
@@ -105,7 +106,7 @@ class Observing:
         told = world.series()
         scenario = self._run.scenario
         count = math.ceil(scenario.duration_s / scenario.interval_s - 1e-9)
-        starts = np.arange(count) * scenario.interval_s
+        starts = np.arange(count, dtype=np.float64) * scenario.interval_s
         ends = np.minimum(starts + scenario.interval_s, scenario.duration_s)
         levels = {name: level.at(ends - 1e-6) for name, level in self._levels.items()}
         price = self._levels["price_per_h"].integral(ends) / _HOUR_S
@@ -170,14 +171,15 @@ def histogram_of(world: RequestWorld) -> Histogram:
 def _requests(told: RequestSeries, count: int) -> dict[str, FloatArray]:
     """The request columns, padded to the number of intervals."""
 
-    def column(values: FloatArray, fill: float = 0.0) -> FloatArray:
+    def column(values: IntArray | FloatArray, fill: float = 0.0) -> FloatArray:
         result = np.full(count, fill)
-        there = min(count, len(values))
+        there = min(count, values.size)
         result[:there] = values[:there]
         return result
 
-    def drops(*causes: Cause) -> FloatArray:
-        return told.dropped[:, [CAUSES.index(cause) for cause in causes]].sum(axis=1)
+    def drops(*causes: Cause) -> IntArray:
+        counts: IntArray = told.dropped[:, [CAUSES.index(cause) for cause in causes]].sum(axis=1)
+        return counts
 
     ends = told.arrived.cumsum() - told.answered.cumsum() - told.dropped.sum(axis=1).cumsum()
     return {

@@ -285,7 +285,7 @@ class Rollouts:
 
 
 def _candidate(pod: PodState) -> Candidate:
-    phase = "Pending" if pod.phase == "Pending" else "Running"
+    phase: replica_set.Phase = "Pending" if pod.phase == "Pending" else "Running"
     since_s = pod.ready_since_s if pod.ready else None
     return Candidate(
         pod.number, pod.node, phase, bool(pod.ready), since_s, float(int(pod.created_s)), pod.restarts

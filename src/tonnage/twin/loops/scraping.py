@@ -26,7 +26,7 @@ from tonnage.hpa import (
     Sample,
 )
 from tonnage.twin.events import Priority
-from tonnage.twin.happenings import MetricsOutage
+from tonnage.twin.happenings import HpaEdited, MetricsOutage
 from tonnage.twin.loops.kubelets import Kubelets
 from tonnage.twin.loops.replica import Replica
 from tonnage.twin.metrics_plan import CustomMetric
@@ -36,6 +36,7 @@ from tonnage.twin.serving import Serving
 from tonnage.twin.state import PodState, Run, Topic
 
 _NEAR_S: Final = 1e-6
+_RESOURCE: Final = frozenset({"Resource", "ContainerResource"})
 _UNAVAILABLE: Final = "the server is currently unable to handle the request"
 Readings = dict[str, Reading]
 
@@ -77,14 +78,15 @@ class Scraping:
 
         Args:
             looks_between: Whether the autoscaler looks in [from, until) [s].
-            autoscaler: Without one nothing is scraped.
+            autoscaler: The HPA; what neither it nor a later edit of it asks for is not scraped.
         """
         self._wanted = looks_between
-        if autoscaler is None:
-            return
-        if self._plan.resource is not None:
+        edits = [h.autoscaler for h in self._run.scenario.happenings if isinstance(h, HpaEdited)]
+        hpas = [hpa for hpa in (autoscaler, *edits) if hpa is not None]
+        kinds = {metric.query.type for hpa in hpas for metric in hpa.metrics}
+        if self._plan.resource is not None and kinds & _RESOURCE:
             self._run.engine.at(self._plan.resource.phase_s, Priority.SCRAPE, self._scrape_resource)
-        if self._plan.custom is not None:
+        if self._plan.custom is not None and kinds - _RESOURCE:
             self._run.engine.at(self._plan.custom.phase_s, Priority.SCRAPE, self._scrape_custom)
 
     def snapshot(self, autoscaler: Hpa) -> MetricsSnapshot:
@@ -97,7 +99,7 @@ class Scraping:
         return MetricsSnapshot(answers)
 
     def _answer(self, query: MetricQuery) -> Answer | None:
-        if query.type in ("Resource", "ContainerResource"):
+        if query.type in _RESOURCE:
             if self._down("resource"):
                 return MetricError(f"{_UNAVAILABLE} (get pods.metrics.k8s.io)")
             return self._resource_answer(query)

@@ -1,12 +1,13 @@
 """cluster-autoscaler and Karpenter: which pool grows, which node is not needed.
 
-Whether pods fit on a new node is asked of the scheduler's own filters (``loops.trial``); here are the choices that follow.
+Whether pods fit on a new node is asked of the scheduler's own filters (``loops.trial``); here are the choices
+that follow.
 
 Source: kubernetes/autoscaler cluster-autoscaler: core/scaleup/orchestrator/orchestrator.go, expander/waste,
     expander/price, expander/priority, simulator/utilization/info.go (a node with GPUs is judged by its GPUs
     alone, others by the larger of CPU and memory), core/scaledown/{planner,actuation}.
-    kubernetes-sigs/karpenter: pkg/controllers/provisioning/batcher.go (batch windows), pkg/controllers/disruption (emptiness,
-    consolidation; every 10 s).
+    kubernetes-sigs/karpenter: pkg/controllers/provisioning/batcher.go (batch windows),
+    pkg/controllers/disruption (emptiness, consolidation; every 10 s).
 
 Deviations:
     * cluster-autoscaler: similar groups are not balanced; a group whose node did not come is left alone for

@@ -49,7 +49,7 @@ def back_off_s(attempts: int, times: ControlTimes) -> float:
 
 
 def first(queue: Iterable[Waiting], now_s: float) -> Waiting:
-    """Who is next: by priority, then by age, among those without a back-off; else the one whose ends first."""
+    """Who is next: by priority, then by age, among those without a back-off; else whose ends first."""
 
     def order(waiting: Waiting) -> tuple[bool, float, float, float]:
         if waiting.ready_s <= now_s:
