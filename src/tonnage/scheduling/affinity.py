@@ -40,7 +40,6 @@ class AffinityRules:
         first: Whether the pod may come first: it is meant by all of its own affinity terms.
         far: Terms of the pod's anti-affinity met by pods; for every label of its anti-affinity terms.
         unwanted: Anti-affinity terms of placed pods that mean the pod; for every label of them.
-        is_idle: Whether there is nothing to check.
     """
 
     pod: Pod
@@ -51,8 +50,11 @@ class AffinityRules:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing binds the pod."""
-        return not self.near and not self.far and not self.unwanted
+        """Whether nothing binds the pod, as things are.
+
+        Upstream leaves the plugin out then, and so also does not see what a nominated pod would object to.
+        """
+        return not self.near and not self.far and not any(sums.any() for sums in self.unwanted.values())
 
 
 def affinity_rules(pod: Pod, cluster: Cluster) -> AffinityRules:

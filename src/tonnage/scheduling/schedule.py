@@ -154,7 +154,9 @@ def _nominated_place(found: Filtered, overruled: Mapping[int, Rejection]) -> int
 
 def _placed(search: _Search, choose: Choose) -> Placement:
     found, feasible = search.found, search.feasible
-    names = tuple(found.names[place] for place in feasible.tolist())
+    names = found.names
+    if len(feasible) < len(names):
+        names = tuple(names[place] for place in feasible.tolist())
     rejections: Mapping[str, Rejection] = LazyMapping(search.rejections)
     if len(names) == 1:
         return Placement(

@@ -96,9 +96,9 @@ class Trial:
 
     def _affinity_rejection(self) -> Rejection | None:
         rules = self._found.affinity
-        if rules.is_idle and not self._unwanted.keys():
+        if rules.is_idle:
             return None
-        if self._near.keys():
+        if rules.near:
             may_be_first = rules.first and self._near.is_zero()
             if not self._near.all_present() or not (may_be_first or self._near.all_positive()):
                 return FAR
@@ -161,10 +161,6 @@ class _SumsTrial:
             domain = int(found.cluster.table.domains(key).of[place])
             self._here[key] = None if domain < 0 else int(sums[domain])
             self._total += int(sums.sum())
-
-    def keys(self) -> bool:
-        """Whether there is any label."""
-        return bool(self._here)
 
     def change(self, key: str, times: int) -> None:
         if key not in self._here:
