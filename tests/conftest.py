@@ -23,6 +23,7 @@ settings.register_profile("tonnage", deadline=None)
 settings.load_profile("tonnage")
 
 MODELS = Path(__file__).parent / "models"
+sys.path.insert(0, str(Path(__file__).parent))  # for controlplane and upstream
 sys.path.insert(0, str(MODELS))  # the tests look at the models that the servers load
 
 
