@@ -30,6 +30,7 @@ from tonnage.traffic.paths import (
     RatePath,
     path_of,
 )
+from tonnage.traffic.text import OpenTrace, parse_traffic
 from tonnage.traffic.trace import CountTrace, TimestampTrace, Trace, binned, scaled_to_peak, sped_up
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "FlashArrivals",
     "MergedArrivals",
     "MmppArrivals",
+    "OpenTrace",
     "PathProcess",
     "PoissonArrivals",
     "RatePath",
@@ -59,6 +61,7 @@ __all__ = [
     "clipped",
     "every_nth",
     "parse_trace",
+    "parse_traffic",
     "path_of",
     "scaled",
     "scaled_to_peak",
