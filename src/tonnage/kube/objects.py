@@ -235,23 +235,14 @@ def _take(
         problems.append(holder.problem(("kind",), _given("kind", value)))
     if not isinstance(version, str) or not version:
         problems.append(holder.problem(("apiVersion",), _given("apiVersion", value)))
-    if isinstance(kind, str) and isinstance(version, str) and version.startswith(OWN_GROUP):
-        # A document of ours, which has its own reader: that one says what is wrong with it.
-        objects.append(
-            KubeObject(
-                Reference(kind, "", api_version=version),
-                value,
-                holder.source,
-                holder.document,
-                holder.index,
-                holder.prefix,
-            )
-        )
-        return
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
-    if not isinstance(name, str) or not name:
+    if isinstance(version, str) and version.startswith(OWN_GROUP):
+        # A document of ours has its own reader, which says what is wrong with its names.
+        name = name if isinstance(name, str) else ""
+        namespace = namespace if isinstance(namespace, str) else None
+    elif not isinstance(name, str) or not name:
         problems.append(holder.problem(("metadata", "name"), _given("name", metadata)))
     if namespace is not None and not isinstance(namespace, str):
         problems.append(

@@ -258,10 +258,12 @@ class _Reading:
             return given
         rendered = [_rendered(value, item) for value in made]
         taken = {one.reference for one in given}
-        for one in rendered:
-            if one.reference in taken:
-                self.assumed.append(f"{one.reference} is the one given, not the one made of the ModelService")
-        return [one for one in rendered if one.reference not in taken] + given
+        replaced = [one for one in rendered if one.reference in taken]
+        told = "is the one given, not the one made of the ModelService"
+        self.assumed += [f"{one.reference} {told}" for one in replaced]
+        if any(one.kind == "Deployment" for one in replaced):
+            rendered = [one for one in rendered if one.kind != "Service"]  # Its labels may be others.
+        return [one for one in rendered if one not in replaced] + given
 
     def _changed(self, objects: list[KubeObject]) -> list[KubeObject]:
         for index, change in enumerate(self.said.changes):

@@ -143,20 +143,10 @@ def _pod(deployment: KubeObject, facts: RevisionFacts, problems: list[Problem]) 
     metadata.setdefault("name", deployment.name)
     metadata["labels"] = {**(metadata.get("labels") or {}), POD_TEMPLATE_HASH: template_hash(template)}
     try:
-        pod = pod_from_object(template, priorities=facts.priorities, path="spec.template")
+        return pod_from_object(template, priorities=facts.priorities, path="spec.template")
     except SpecError as error:
         problems += [deployment.placed(problem) for problem in error.problems]
         return None
-    wanted = (template.get("spec") or {}).get("priorityClassName")
-    if wanted is not None and wanted not in facts.priorities:
-        problems.append(
-            deployment.problem(
-                ("spec", "template", "spec", "priorityClassName"),
-                f'must be a PriorityClass that there is, got "{wanted}"',
-                "give the PriorityClass among the files",
-            )
-        )
-    return pod
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
