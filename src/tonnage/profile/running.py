@@ -125,8 +125,12 @@ class RunningServer:
                 )  # fmt: skip
         finally:
             os.close(fd)
-        self._reader = threading.Thread(target=self._read, name="server-log", daemon=True)
-        self._reader.start()
+        try:
+            self._reader = threading.Thread(target=self._read, name="server-log", daemon=True)
+            self._reader.start()
+        except BaseException:  # an interrupt: nobody would end the process otherwise
+            self._process.kill()
+            raise
 
     def __enter__(self) -> RunningServer:
         """The server is running already."""
