@@ -36,8 +36,8 @@ def test_an_unknown_field_is_named_with_the_one_meant() -> None:
 def test_a_metric_that_nothing_serves_is_refused() -> None:
     """The message says how to tell what it means; a near miss suggests ours."""
     assert problems(DEPLOYMENT, HPA.replace("inference_latency_p99", "app_p99")) == [
-        'b.yaml:14:24: spec.metrics[1].pods.metric.name: must be a metric that something serves, got "app_p99"; '
-        "say what it is with --metric app_p99=MEANING, one of p50, p95, p99, mean, rps, inFlight, queue or load"
+        ('b.yaml:14:24: spec.metrics[1].pods.metric.name: must be a metric that something serves, got "app_p99"; '
+        "say what it is with --metric app_p99=MEANING, one of p50, p95, p99, mean, rps, inFlight, queue or load")
     ]
     (problem,) = problems(DEPLOYMENT, HPA.replace("inference_latency_p99", "inference_latency_p90"))
     assert 'did you mean "inference_latency_p9' in problem
@@ -60,14 +60,14 @@ def test_a_selector_that_matches_nothing_is_refused() -> None:
 def test_an_autoscaler_without_a_workload_is_refused() -> None:
     """A wrong name suggests the right one; a wrong namespace says where the workload is."""
     assert problems(DEPLOYMENT, HPA.replace("name: web}", "name: wep}")) == [
-        'b.yaml:6:65: spec.scaleTargetRef.name: must name a workload that there is, got "Deployment/wep"; '
-        'did you mean "Deployment/web"?'
+        ('b.yaml:6:65: spec.scaleTargetRef.name: must name a workload that there is, got "Deployment/wep"; '
+        'did you mean "Deployment/web"?')
     ]
     assert problems(DEPLOYMENT, HPA.replace("name: web-hpa", "name: web-hpa\n  namespace: shop")) == [
         "b.yaml:5:14: metadata.namespace: must be in the namespace of Deployment/web (default), got shop"
     ]
     (problem,) = problems(DEPLOYMENT, HPA, HPA.replace("web-hpa", "second"))
-    assert problem.startswith("c.yaml:6:3: spec.scaleTargetRef: must be the only autoscaler of Deployment/web")
+    assert problem.startswith("c.yaml:6:19: spec.scaleTargetRef: must be the only autoscaler of Deployment/web")
 
 
 def test_traces_with_gaps_or_unsorted_times_are_refused() -> None:
@@ -167,8 +167,8 @@ def test_a_profile_without_batches_needs_a_service_time() -> None:
  "achievedPerSecond": 1, "latencySeconds": {"mean": 0.1}, "errorRatio": 0}]}
 """
     assert problems(DEPLOYMENT, text, service_time_s=None) == [
-        "profile.batches: must have a profile with batches; this one has only latencies by rate; "
-        "give --service-time, such as 12ms, instead"
+        ("profile.batches: must have a profile with batches; this one has only latencies by rate; "
+        "give --service-time, such as 12ms, instead")
     ]
     assert experiment(DEPLOYMENT, text).scenario.name == "web"
 
