@@ -29,7 +29,7 @@ def node_from_object(value: Mapping[str, Any]) -> Node:
     """Reads a Node.
 
     Args:
-        value: The object; ``status.allocatable`` says what fits, and ``status.capacity`` nothing.
+        value: The object; ``status.allocatable`` says what fits, or ``status.capacity`` where that is missing.
 
     Raises:
         SpecError: Something is wrong with it; carries every problem.
@@ -42,7 +42,8 @@ def node_from_object(value: Mapping[str, Any]) -> Node:
 
 def _read_node(root: Reader) -> Node:
     spec, status = root["spec"], root["status"]
-    allocatable = status["allocatable"].quantities()
+    stated = status["allocatable"] if status["allocatable"].is_there else status["capacity"]
+    allocatable = stated.quantities()
     images = {
         name: image["sizeBytes"].whole()
         for image in status["images"].items()
