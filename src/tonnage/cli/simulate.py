@@ -21,8 +21,11 @@ from tonnage.cli.set_option import parse_setting, with_settings
 from tonnage.cli.simulate_view import print_comparison, print_spread, print_verdict, progress_bar
 from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import EnvironmentFault, Problem, SpecError
+from tonnage.kube.objects import read_objects
+from tonnage.spec.simulation import SIMULATION_KIND
 from tonnage.twin.assertions import Assertion, Judgement, judge, parse_assertions
 from tonnage.twin.inputs import MEANINGS, Experiment, InputTexts, Options, load_texts, read
+from tonnage.twin.inputs.traffic import DURATION_S_DEFAULT
 from tonnage.twin.result import Result
 from tonnage.twin.simulation import Simulation
 from tonnage.twin.summary import RunSummary, judged_document, spread_document, summary_of
@@ -83,8 +86,8 @@ class Judged:
 @click.argument("files", nargs=-1, metavar="SPEC|FILES...")
 @click.option(
     "--traffic",
-    metavar="TRACE|PROCESS",
-    help="A trace file, or a process: poisson:10k, flash:100,500,at=2m,hold=1m, diurnal:mean=1k,peak=3k.",
+    metavar="TRACE|LINE",
+    help="A trace file, or a line: poisson:rate=10k, flash:base=1k,peak=8k,at=5m,hold=2m, ...",
 )
 @click.option("--profile", metavar="FILE", help="What was measured of the model (tonnage profile).")
 @click.option("--nodes", metavar="FILE", multiple=True, help="Nodes or NodePools; may be repeated.")
@@ -119,8 +122,8 @@ class Judged:
     "--compare",
     nargs=2,
     metavar="A B",
-    help="Run FILES twice and show both side by side; A and B are further files, or settings as in --set, "
-    'or "unchanged".',
+    help="Run FILES twice and show both side by side; A and B are further files, or settings as in --set "
+    'with a name before them (short:KIND.PATH=VALUE), or "unchanged".',
 )
 @click.option(
     "--runs",
@@ -176,8 +179,7 @@ def _check(options: SimulateOptions) -> None:
 
 
 def _one(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
-    texts = _texts(options, options.files)
-    judged = _run(read(texts, _read_options(options)), given, console)
+    judged = _run(_experiment(options, options.files), given, console)
     print_verdict(
         judged.result,
         judged.verdict,
@@ -197,7 +199,7 @@ def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Co
     both = [_run(_variant(options, one), given, console) for one in options.compare]
     names = [one.result.scenario.name for one in both]
     if names[0] == names[1]:
-        names = [Path(one).stem if Path(one).exists() else _short(one) for one in options.compare]
+        names = [Path(one).stem if Path(one).exists() else _named(one)[0] for one in options.compare]
     runs = [(one.result, one.verdict) for one in both]
     print_comparison(names, runs, console=console)
     _write_json(
@@ -213,22 +215,26 @@ def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Co
 def _variant(options: SimulateOptions, text: str) -> Experiment:
     """What one side of a comparison runs: FILES with one more file, with one more setting, or as they are."""
     if text == _UNCHANGED:
-        return read(_texts(options, options.files), _read_options(options))
+        return _experiment(options, options.files)
     if "=" in text and not Path(text).exists():
-        changed = replace(options, settings=(*options.settings, text))
-        return read(_texts(changed, options.files), _read_options(options))
-    return read(_texts(options, (*options.files, text)), _read_options(options))
+        changed = replace(options, settings=(*options.settings, _named(text)[1]))
+        return _experiment(changed, options.files)
+    return _experiment(options, (*options.files, text))
 
 
-def _short(setting: str) -> str:
-    """A setting by its last field: the ones before it are the same on both sides."""
-    path, equals, value = setting.partition("=")
-    return f"{re.split(r'[.]', path)[-1]}{equals}{value}"
+def _named(text: str) -> tuple[str, str]:
+    """A side's name and its setting: ``NAME:KIND.PATH=VALUE``; without a name it is the last field's."""
+    match = re.match(r"([^.:=]+):", text)
+    if match is not None:
+        return match[1], text[match.end() :]
+    path, equals, value = text.partition("=")
+    return f"{path.rpartition('.')[2]}{equals}{value}", text
 
 
 def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
     """Several seeds: the first one here for the page, all others in processes of their own."""
-    texts, asked = _texts(options, options.files), _read_options(options)
+    texts = _texts(options, options.files)
+    asked = _read_options(options, texts)
     first = _run(read(texts, asked), given, console)
     seed = first.result.scenario.seed
     runs = [summary_of(first.result, first.verdict, first.judgements)]
@@ -277,13 +283,22 @@ def _run(experiment: Experiment, given: tuple[Assertion, ...], console: Console)
     return Judged(experiment, result, verdict, judge(wanted, result, verdict), took_s)
 
 
+def _experiment(options: SimulateOptions, files: Sequence[str]) -> Experiment:
+    texts = _texts(options, files)
+    return read(texts, _read_options(options, texts))
+
+
 def _texts(options: SimulateOptions, files: Sequence[str]) -> InputTexts:
     texts = load_texts(files, nodes=options.nodes, profile=options.profile)
     return with_settings(texts, [parse_setting(text) for text in options.settings])
 
 
-def _read_options(options: SimulateOptions) -> Options:
+def _read_options(options: SimulateOptions, texts: InputTexts) -> Options:
     duration_s = _seconds("--duration", options.duration)
+    traffic = None
+    if options.traffic is not None:
+        fallback_s = _said_duration_s(texts) or DURATION_S_DEFAULT
+        traffic = read_traffic(options.traffic, duration_s=duration_s, fallback_s=fallback_s)
     meanings = {}
     for text in options.metric:
         name, equals, meaning = text.rpartition("=")
@@ -291,7 +306,7 @@ def _read_options(options: SimulateOptions) -> Options:
             raise SpecError([Problem("--metric", f"must be like inference_latency_p99=p99, got {text!r}")])
         meanings[name] = meaning
     return Options(
-        traffic=read_traffic(options.traffic, duration_s=duration_s) if options.traffic else None,
+        traffic=traffic,
         traffic_text=options.traffic or "",
         service_time_s=_seconds("--service-time", options.service_time),
         duration_s=duration_s,
@@ -302,6 +317,18 @@ def _read_options(options: SimulateOptions) -> Options:
         container=options.container,
         meanings=meanings,
     )
+
+
+def _said_duration_s(texts: InputTexts) -> float | None:
+    """Length that a Simulation names [s]; what is wrong with it is said when it is read for good."""
+    for file in texts.inputs:
+        for item in read_objects(file.text, source=file.name)[0]:
+            if item.kind == SIMULATION_KIND:
+                try:
+                    return parse_duration(str(item.at("spec", "duration"))).seconds or None
+                except UnitError:
+                    return None
+    return None
 
 
 def _seconds(name: str, text: str | None) -> float | None:

@@ -86,6 +86,8 @@ def print_verdict(
         soft_wrap=True,
     )
     console.print(_headline(verdict), soft_wrap=True)
+    for remark in verdict.remarks:
+        console.print(Text(f"  {remark}", style="yellow"), soft_wrap=True)
     for violation in sorted(verdict.violations, key=lambda one: -one.requests)[:_SPANS_MAX]:
         _print_violation(violation, console)
     if len(verdict.violations) > _SPANS_MAX:
@@ -169,6 +171,8 @@ def print_comparison(
     """Write two runs side by side."""
     for name, (_, verdict) in zip(names, runs, strict=True):
         console.print(Text.assemble((f"{name}: ", "bold"), _headline(verdict)), soft_wrap=True)
+        for remark in verdict.remarks:
+            console.print(Text(f"  {remark}", style="yellow"), soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     table.add_column("measure", style="cyan")
     for name in names:

@@ -20,6 +20,7 @@ from tonnage.twin.evidence import (
     Evidence,
     Span,
     between,
+    course_of,
     inside,
     is_slow,
     level,
@@ -35,6 +36,8 @@ _BASELINE_S: Final = 120.0
 _LOAD_RATIO_MIN: Final = 1.25
 """A growth of the load that is worth a word."""
 _CAUSES_MAX: Final = 6
+_QUIET: Final = 0.05
+"""Share of all moments that count as quiet."""
 _ROUTED_S: Final = 5.0
 """How long after its end is ordered a pod may still be sent requests [s]."""
 
@@ -302,13 +305,17 @@ def _refusals(span: Span) -> list[Cause]:
 
 def _unloaded(span: Span) -> list[Cause]:
     """An objective below the latency of an idle server can never hold."""
-    objective, series = span.result.scenario.objective, span.result.series
-    known = series.p50_s[np.isfinite(series.p50_s)]
-    if objective is None or known.size == 0 or float(np.quantile(known, 0.05)) <= objective.latency_s:
+    objective = span.result.scenario.objective
+    if objective is None:
         return []
+    course = course_of(span.result.series, objective.percentile)
+    known = course[np.isfinite(course)]
+    if known.size == 0 or float(np.quantile(known, _QUIET)) <= objective.latency_s:
+        return []
+    quiet_s = float(np.quantile(known, _QUIET))
     text = (
-        f"the objective of {show_latency(objective.latency_s)} is below the latency without waiting: "
-        f"even in the quietest moments half of the answers took {show_latency(float(known.min()))} or more"
+        f"the objective of {show_latency(objective.latency_s)} is below the latency without load: "
+        f"even in the quietest moments p{objective.percentile:g} was {show_latency(quiet_s)}"
     )
     return [Cause("unloaded", text)]
 

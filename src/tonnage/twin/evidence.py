@@ -98,6 +98,13 @@ def is_slow(span: Span) -> bool:
     return missed > float(inside(span, series.failed).sum())
 
 
+def course_of(series: Series, percentile: float) -> FloatArray:
+    """The series of latencies that stands for a percentile: the nearest that is not below it [s]."""
+    if percentile <= 50:
+        return series.p50_s
+    return series.p95_s if percentile <= 95 else series.p99_s
+
+
 def within(series: Series, values: FloatArray, from_s: float, to_s: float) -> FloatArray:
     """The part of a series from one time to another."""
     first, last = np.searchsorted(series.time_s, (from_s, to_s)).tolist()

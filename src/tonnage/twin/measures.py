@@ -137,11 +137,13 @@ def _service_measures() -> tuple[Measure, ...]:
 
 
 def _most(values: FloatArray) -> float:
-    return float(values.max()) if values.size else float("nan")
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else float("nan")
 
 
 def _least(values: FloatArray) -> float:
-    return float(values.min()) if values.size else float("nan")
+    known = values[np.isfinite(values)]
+    return float(known.min()) if known.size else float("nan")
 
 
 def _size_measures() -> tuple[Measure, ...]:

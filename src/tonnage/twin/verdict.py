@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tonnage.twin.causes import causes_between
-from tonnage.twin.evidence import Cause, Evidence
+from tonnage.twin.evidence import Cause, Evidence, course_of
+from tonnage.twin.remarks import remarks_of
 from tonnage.twin.result import FloatArray, Result, Series
 from tonnage.twin.scenario import Objective
 from tonnage.twin.wording import counted, show_latency, show_number, show_ratio, show_span
@@ -72,6 +73,7 @@ class Verdict:
         gpus_peak: GPUs held at one time, at most.
         replicas_peak: Replicas ready at one time, at most.
         headline: All of it in one sentence.
+        remarks: What else the reader must know, whether the objective held or not, as sentences.
     """
 
     objective: Objective | None
@@ -84,6 +86,7 @@ class Verdict:
     gpus_peak: int
     replicas_peak: int
     headline: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def violated_s(self) -> float:
@@ -120,6 +123,7 @@ def verdict_of(result: Result) -> Verdict:
         gpus_peak=totals.gpus_peak,
         replicas_peak=totals.replicas_peak,
         headline=_headline(objective, held, latency_s, error_ratio, violations),
+        remarks=remarks_of(result),
     )
 
 
@@ -155,13 +159,6 @@ def stretches_of(mask: _BoolArray) -> list[tuple[int, int]]:
     """Where a mask is true, as half-open ranges of indices, in order."""
     edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-def worst_percentile(series: Series, percentile: float) -> FloatArray:
-    """The series of latencies that stands for a percentile: the nearest that is not below it [s]."""
-    if percentile <= 50:
-        return series.p50_s
-    return series.p95_s if percentile <= 95 else series.p99_s
 
 
 def missed_of(result: Result, objective: Objective) -> _BoolArray:
@@ -221,7 +218,7 @@ def _violation(
     series, scenario = result.series, result.scenario
     from_s = float(series.time_s[start])
     to_s = min(float(series.time_s[stop - 1]) + scenario.interval_s, scenario.duration_s)
-    latencies = worst_percentile(series, objective.percentile)[start:stop]
+    latencies = course_of(series, objective.percentile)[start:stop]
     known = latencies[np.isfinite(latencies)]
     unanswered = float(unanswered_of(series)[start:stop].sum())
     ended = float(series.answered[start:stop].sum()) + unanswered

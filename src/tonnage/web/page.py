@@ -139,9 +139,10 @@ def verdict_html(verdict: Verdict) -> str:
     mark, tone = {True: ("held", "good"), False: ("missed", "bad"), None: ("no objective", "")}[verdict.held]
     if verdict.held and verdict.violations:
         mark, tone = "held, not always", "good"
+    remarks = "".join(f"<p>{escaped(text[:1].upper() + text[1:])}.</p>" for text in verdict.remarks)
     return (
         f'<div class="card verdict {tone}"><p class="headline"><span class="mark">{mark}</span>'
-        f"{escaped(verdict.headline)}.</p></div>"
+        f"{escaped(verdict.headline)}.</p>{remarks}</div>"
     )
 
 

@@ -186,7 +186,7 @@ def test_a_service_without_an_autoscaler_says_so():
 def test_an_objective_below_the_unloaded_latency_is_the_first_cause():
     """It can never hold, whatever the load."""
     texts = said([], offered=calm, scenario_=scenario(objective=Objective(99, 0.005)))
-    assert texts[0].startswith("the objective of 5 ms is below the latency without waiting")
+    assert texts[0].startswith("the objective of 5 ms is below the latency without load")
 
 
 def test_readiness_that_fails_under_load_is_a_cause():
