@@ -43,10 +43,10 @@ def entry(function: F) -> F:
         return cast("F", _njit(**_OPTIONS)(function))
 
 
-def sources_stamp() -> int:
-    """A number [0 to 2**62 - 1] that changes with any file of this room."""
+def sources_stamp(folder: Path = Path(__file__).parent) -> int:
+    """A number [0 to 2**62 - 1] that changes with any file of this room, or of another folder."""
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(folder.glob("*.py")):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return int.from_bytes(digest.digest(), "big") >> 2

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from tonnage.twin.requests import (
 )
 from tonnage.twin.requests.batching import service_s
 from tonnage.twin.requests.building import POD, server_rows, size_rows
+
+pytestmark = pytest.mark.timeout(600)  # the first test compiles the kernel
 
 Line = tuple[Cause | None, float, float, int]
 CAUSE_OF = {Refusal.QUEUE_FULL: Cause.QUEUE_FULL, Refusal.DEADLINE: Cause.DEADLINE}

@@ -30,6 +30,8 @@ from tonnage.twin.requests import (
     recorded,
 )
 
+pytestmark = pytest.mark.timeout(600)  # the first test compiles the kernel
+
 Change = tuple[float, str, int]
 
 clients = st.builds(
