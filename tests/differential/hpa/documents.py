@@ -74,7 +74,8 @@ def _rules(random: Random) -> dict[str, Any]:
 
 def _policy(random: Random) -> dict[str, Any]:
     if random.random() < 0.5:
-        return {"type": "Pods", "value": random.choice((1, 2, 4, 10)), "periodSeconds": random.choice(_PERIODS_S)}
+        value = random.choice((1, 1, 2, 2, 4, 4, 10, 2**31 - 1))
+        return {"type": "Pods", "value": value, "periodSeconds": random.choice(_PERIODS_S)}
     value = random.choice((1, 10, 12, 50, 90, 100, 200, 2**31 - 1))
     return {"type": "Percent", "value": value, "periodSeconds": random.choice(_PERIODS_S)}
 

@@ -31,7 +31,7 @@ from tonnage.hpa import (
 
 _SELECTORS = ("app=web", "app in (web),tier", "tier=a", "app=nobody", "", "app=web,,", "app==web,!gone")
 _HOURS = (0.5, 1.0, 2.0, 4.0)
-_HOURS_WEIGHTS = (40, 35, 18, 7)
+_HOURS_WEIGHTS = (75, 17, 6, 2)
 _RIVALS = ("app=web", "tier=b", "app=other", "app!=web")
 
 
@@ -186,7 +186,7 @@ def _step(random: Random, told: _Told, cluster: Cluster, at_ns: int) -> dict[str
     """Decides what changes before the next reconciliation."""
     step: dict[str, Any] = {"at_ns": at_ns}
     hpa = told.hpa
-    if random.random() < 0.004:
+    if random.random() < (0.05 if told.zeroed else 0.004):
         step["hpa"] = document(random)
         hpa = hpa_from_object(step["hpa"])
     elif random.random() < 0.003 and not told.rival:

@@ -156,8 +156,10 @@ class Cluster:
         return {"samples": self._samples(spec, now_ns), "timestamp_ns": timestamp_ns}
 
     def _share(self) -> float:
-        """Load per serving pod, in units of the target; at times exactly an edge."""
+        """Load per serving pod, in units of the target; at times exactly an edge, and rarely beyond all bounds."""
         random = self._random
+        if random.random() < 0.002:
+            return random.choice((1e12, -1.0, 1e8))
         if random.random() < 0.06:
             return random.choice((0.9, 1.0, 1.1, 1.101, 0.899))
         serving = sum(pod["ready"] == "True" and not pod["deleted"] for pod in self._pods.values())
@@ -165,7 +167,7 @@ class Cluster:
 
     def _whole(self, target_milli: int, is_value: bool) -> int:
         exact = target_milli * (self._share() if is_value else self._load)
-        return math.floor(exact) + self._random.choice((0, 0, 0, 1))
+        return min(2**62, math.floor(exact) + self._random.choice((0, 0, 0, 1)))
 
     def _samples(self, spec: MetricSpec, now_ns: int) -> dict[str, Any]:
         random = self._random
@@ -182,7 +184,7 @@ class Cluster:
                 requests = pod["containers"][0]["requests"].get(spec.query.name, 1000)
                 at_target = requests * parts * percent // 100
             value = math.floor(at_target * share * random.choice((1, 1, 1, random.uniform(0.5, 1.5))))
-            samples[name] = self._sample(value, pod, now_ns)
+            samples[name] = self._sample(min(2**62, value), pod, now_ns)
         if random.random() < self._flaws / 3:
             samples["web-of-yesterday"] = {"value": 700, "timestamp_ns": now_ns, "window_ns": 60 * NS}
         return samples
