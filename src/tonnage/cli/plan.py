@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +12,6 @@ import click
 import orjson
 from rich.console import Console
 
-from tonnage.cli.plan_cluster import quotas_of, read_cluster, stock_of, taken_by
 from tonnage.cli.plan_view import print_plan, print_refusals
 from tonnage.errors import EnvironmentFault, Problem, SpecError, TonnageError
 from tonnage.plan import Ask, ServingPlan, make_plan, plan_document
@@ -169,7 +168,11 @@ def plan_from(options: PlanOptions) -> ServingPlan:
     from tonnage.cli.plan_twin import simulate_with
 
     simulate = simulate_with(ask, model)
-    return make_plan(ask) if simulate is None else confirmed_plan(ask, simulate, seed=options.seed)
+    if simulate is not None:
+        return confirmed_plan(ask, simulate, seed=options.seed)
+    made = make_plan(ask)
+    remark = "not confirmed in the twin: the profile has no service times to simulate with"
+    return replace(made, remarks=(*made.remarks, remark))
 
 
 def _ask(options: PlanOptions) -> Ask:
@@ -179,11 +182,8 @@ def _ask(options: PlanOptions) -> Ask:
     prices = _prices(options)
     demand = _demand(options)
     rate, origin = _rate_of(options, service, demand)
-    scaling = service.spec.scaling
-    files = read_cluster(options.nodes, prices) if options.nodes else None
     survive: Any = options.survive or ("zone" if options.zones is not None else "node")
-    bound = PLACED_MAX if scaling is None else min(PLACED_MAX, 2 * scaling.max_replicas)
-    return Ask(
+    ask = Ask(
         service=service,
         profile=profile,
         rate_per_s=rate,
@@ -192,10 +192,24 @@ def _ask(options: PlanOptions) -> Ask:
         survive=survive,
         zones=options.zones,
         demand=demand,
-        stock=stock_of(files, service, bound) if files is not None else None,
-        quotas=quotas_of(files, service) if files is not None else (),
-        each=taken_by(service) if files is not None else {},
         prices=prices,
+    )
+    return _on_cluster(options, ask) if options.nodes else ask
+
+
+def _on_cluster(options: PlanOptions, ask: Ask) -> Ask:
+    """Adds what the cluster's files say; what reads them is loaded here, for it takes a second."""
+    from tonnage.cli.plan_cluster import quotas_of, read_cluster, stock_of, taken_by
+
+    assert ask.prices is not None
+    files = read_cluster(options.nodes, ask.prices)
+    scaling = ask.service.spec.scaling
+    bound = PLACED_MAX if scaling is None else min(PLACED_MAX, 2 * scaling.max_replicas)
+    return replace(
+        ask,
+        stock=stock_of(files, ask.service, bound),
+        quotas=quotas_of(files, ask.service),
+        each=taken_by(ask.service),
     )
 
 

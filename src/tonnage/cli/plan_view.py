@@ -67,9 +67,9 @@ def _summary(plan: ServingPlan) -> Table:
 def _why(plan: ServingPlan) -> Tree:
     tree = Tree("why", guide_style="dim")
     for reason in plan.reasons:
-        branch = tree.add(f"[bold]{reason.path}[/] {_safe(reason.value)}: {_safe(reason.because)}")
+        branch = tree.add(f"[bold]{reason.path}[/] = {_safe(reason.value)}: {_safe(reason.because)}")
         for one in reason.given:
-            branch.add(f"{_safe(one.name)} {_safe(one.value)} [dim]{_safe(one.origin)}[/]")
+            branch.add(f"{_safe(one.name)}: {_safe(one.value)} [dim]({_safe(one.origin)})[/]")
     return tree
 
 

@@ -14,7 +14,7 @@ from tonnage.plan.replica import CurveModel, QueueModel, ReplicaModel, curve_mod
 from tonnage.plan.service_time import service_law
 from tonnage.plan.sizing import Spread, Survive
 from tonnage.plan.stock import Quota, Stock, quota_bound
-from tonnage.plan.words import duration, percent
+from tonnage.plan.words import duration, percent, rate
 from tonnage.profile.parts import ModelProfile
 from tonnage.spec.scaling import Scaling
 from tonnage.spec.service import ModelService
@@ -239,6 +239,13 @@ def remarks_of(ask: Ask, model: ReplicaModel) -> tuple[str, ...]:
         )
     if ask.service.spec.batching.wait_max.seconds > 0 and ask.size_max > 1:
         remarks.append("the estimate adds the whole batch delay to every request: more than it takes")
+    if ask.demand is not None:
+        peak = ask.demand.peak_per_s(ask.service.spec.server.latency_window.seconds)
+        if peak > ask.rate_per_s * (1 + 1e-9):
+            remarks.append(
+                f"the traffic's peak of {rate(peak)} is above the rate: the count is for the rate, the "
+                "maximum for the traffic"
+            )
     if ask.headroom_ratio == 0:
         remarks.append(f"head-room of {percent(0)}: a replica runs at the edge of its objective")
     return tuple(remarks)

@@ -27,7 +27,7 @@ def cost_of(
         return None, [], ()
     if ask.stock is not None:
         return _of_nodes(ask, table, counts)
-    fit = cheapest(table, ask.need, counts.replicas)
+    fit = packed(ask, counts)
     if fit is None:
         what = "a replica's CPU, memory and GPUs" if ask.gpus else "a replica's CPU and memory without a GPU"
         return None, [], (f"no instance of {table.source} takes {what}: no cost is known",)
@@ -46,6 +46,17 @@ def cost_of(
     )
     remarks = (_EXAMPLE,) if table.example else ()
     return cost, _reasons(cost, fit), remarks
+
+
+def packed(ask: Ask, counts: Counts) -> Packing | None:
+    """How replicas are put on rented nodes; None where nodes are given, or no instance is known to fit.
+
+    Where a node may be lost, no more go on one than can be missed: packing never asks for more replicas.
+    """
+    if ask.prices is None or ask.stock is not None:
+        return None
+    losable = counts.replicas - counts.serving if ask.survive == "node" else None
+    return cheapest(ask.prices, ask.need, counts.replicas, losable)
 
 
 def _mean(fit: Packing, replicas: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tonnage.plan.ask import Ask, bounds_of, following_of, model_of, remarks_of, spread_of
-from tonnage.plan.costs import cost_of
+from tonnage.plan.costs import cost_of, packed
 from tonnage.plan.demand import range_of
 from tonnage.plan.document import (
     Given,
@@ -26,6 +26,7 @@ from tonnage.plan.document import (
 )
 from tonnage.plan.feasibility import HOPELESS, Case, nearest, refusals_of
 from tonnage.plan.objective import PERCENTILES, Target, targets_of
+from tonnage.plan.price import Packing
 from tonnage.plan.reasons import count_reasons, rollout_reasons, scaling_reasons
 from tonnage.plan.replica import (
     CurveModel,
@@ -36,7 +37,7 @@ from tonnage.plan.replica import (
     measured_bound,
     sustainable_per_s,
 )
-from tonnage.plan.sizing import Counts, needed, surge_for
+from tonnage.plan.sizing import Counts, Spread, needed, surge_for
 from tonnage.plan.words import duration, percent, rate
 
 _SHOWN: Sequence[float] = tuple(percentile for _, percentile in PERCENTILES)
@@ -105,17 +106,29 @@ def make_plan(ask: Ask) -> ServingPlan:
     )
     if sized.counts is None or sized.rollout is None:
         return replace(plan, reasons=tuple(reasons))
-    reasons += count_reasons(ask, case.spread, sized.counts, replica.sustainable_per_s)
-    reasons += rollout_reasons(ask, sized.counts, sized.rollout)
+    fit = packed(ask, sized.counts)
+    counts = _on_nodes(sized.counts, fit, case.spread)
+    reasons += count_reasons(ask, case.spread, counts, replica.sustainable_per_s, fit)
+    reasons += rollout_reasons(ask, counts, sized.rollout)
     reasons += scaling_reasons(ask, sized.scaling)
-    cost, why, remarks = cost_of(ask, sized.counts, sized.scaling)
+    if sized.refusals:
+        return replace(plan, counts=counts, reasons=tuple(reasons))
+    cost, why, remarks = cost_of(ask, counts, sized.scaling)
     return replace(
         plan,
-        states=_states(ask, model, targets, sized.counts, sized.rollout),
+        counts=counts,
+        states=_states(ask, model, targets, counts, sized.rollout),
         cost=cost,
         reasons=(*reasons, *why),
         remarks=(*plan.remarks, *remarks),
     )
+
+
+def _on_nodes(counts: Counts, fit: Packing | None, spread: Spread) -> Counts:
+    """The counts with what goes with a rented node, where several replicas are put on one."""
+    if fit is None or spread.kind != "node" or spread.order:
+        return counts
+    return replace(counts, lost=min(fit.per_node, counts.replicas - counts.serving))
 
 
 def _measured(ask: Ask, targets: Sequence[Target]) -> MeasuredBound | None:

@@ -7,7 +7,7 @@ page says. The one that ships is an example, for a first idea; its file names so
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import resources
@@ -107,26 +107,35 @@ class Packing:
     Attributes:
         instance: The instance.
         per_node: Replicas on each [>= 1].
-        bound_by: What ends it: ``cpu``, ``memory``, ``gpus`` or ``anti-affinity``.
+        bound_by: What ends it: ``cpu``, ``memory``, ``gpus``, ``anti-affinity`` or ``the loss of a node``.
+        nodes_min: Nodes at least, where there are that many replicas [>= 1].
     """
 
     instance: Instance
     per_node: int
     bound_by: str
+    nodes_min: int = 1
 
     def nodes(self, replicas: float) -> int:
         """Nodes for so many replicas."""
-        return math.ceil(replicas / self.per_node - 1e-9)
+        least = min(self.nodes_min, math.ceil(replicas))
+        return max(least, math.ceil(replicas / self.per_node - 1e-9))
 
     def per_month(self, replicas: float) -> float:
         """Cost of the nodes of so many replicas for a month [currency]."""
         return self.nodes(replicas) * self.instance.per_hour * HOURS_PER_MONTH
 
 
-def packing(instance: Instance, need: ReplicaNeed) -> Packing | None:
+def packing(instance: Instance, need: ReplicaNeed, losable: int | None = None) -> Packing | None:
     """How many replicas an instance takes; None where it takes none.
 
-    A GPU instance without need of a GPU takes none either: it would be paid for nothing.
+    Args:
+        instance: The instance.
+        need: What a replica takes.
+        losable: Replicas that may go with one node [>= 1]; None where the loss of a node is not planned for.
+
+    Returns:
+        None too for a GPU instance where no GPU is needed: it would be paid for nothing.
     """
     if (instance.gpus > 0) != (need.gpus > 0):
         return None
@@ -140,16 +149,29 @@ def packing(instance: Instance, need: ReplicaNeed) -> Packing | None:
         rooms["gpus"] = instance.gpus // need.gpus
     if need.alone:
         rooms["anti-affinity"] = 1
+    if losable is not None:
+        rooms["the loss of a node"] = max(1, losable)
     bound_by = min(rooms, key=lambda name: rooms[name])
-    return Packing(instance, rooms[bound_by], bound_by) if rooms[bound_by] >= 1 else None
+    if rooms[bound_by] < 1:
+        return None
+    return Packing(instance, rooms[bound_by], bound_by, nodes_min=1 if losable is None else 2)
 
 
-def cheapest(table: PriceTable, need: ReplicaNeed, replicas: float) -> Packing | None:
+def cheapest(
+    table: PriceTable, need: ReplicaNeed, replicas: float, losable: int | None = None
+) -> Packing | None:
     """The instance whose nodes cost least for so many replicas; None where no instance takes one.
 
-    Among equals the first of the acceptable GPU types wins, then the smaller node, then the table's order.
+    Args:
+        table: Instances.
+        need: What a replica takes.
+        replicas: How many there are.
+        losable: Replicas that may go with one node; see ``packing``.
+
+    Returns:
+        Among equals the first of the acceptable GPU types, then the smaller node, then the table's order.
     """
-    found = [fit for instance in table.instances if (fit := packing(instance, need)) is not None]
+    found = [fit for instance in table.instances if (fit := packing(instance, need, losable)) is not None]
     if not found:
         return None
     order = {kind: place for place, kind in enumerate(need.gpu_types)}
@@ -157,15 +179,6 @@ def cheapest(table: PriceTable, need: ReplicaNeed, replicas: float) -> Packing |
         found,
         key=lambda fit: (fit.per_month(replicas), order.get(fit.instance.gpu_type, 0), fit.per_node),
     )
-
-
-def instance_named(table: PriceTable, names: Iterable[str]) -> Instance | None:
-    """The one instance type that all nodes have; None where they differ or the table has it not."""
-    distinct = set(names)
-    if len(distinct) != 1:
-        return None
-    name = distinct.pop()
-    return next((instance for instance in table.instances if instance.name == name), None)
 
 
 def example_prices() -> PriceTable:

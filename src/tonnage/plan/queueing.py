@@ -40,8 +40,8 @@ FloatArray = npt.NDArray[np.float64]
 UTILIZATION_MAX: Final = 0.995
 """Beyond this share of what full batches can carry a queue is called unstable: its waits are of the
 order of a thousand batches, and of days before they are typical."""
-_SERVICE_STEPS_MAX: Final = 1200
-_STEPS_MAX: Final = 16384
+_SERVICE_STEPS_MAX: Final = 400
+_STEPS_MAX: Final = 4096
 _SIZE_TRIED_FIRST: Final = 48
 _MASS_LEFT: Final = 1e-10
 
@@ -216,10 +216,8 @@ def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: flo
     cycle_s = busy_s + idle_s
     waits = _waits(chain, cycle_s)
     own = _own_batch(chain, waits)
-    size = own.shape[1]
-    transform = np.fft.rfft(own, 2 * chain.steps, axis=0)
-    service = np.fft.rfft(chain.service[:size].T, 2 * chain.steps, axis=0)
-    answered = np.fft.irfft(np.einsum("tb,tb->t", transform, service), 2 * chain.steps)[: chain.steps]
+    transform = np.fft.rfft(own, axis=1) * np.fft.rfft(chain.service, chain.steps, axis=1)
+    answered = np.fft.irfft(transform.sum(axis=0), chain.steps)
     # who waited lies half a step after the lattice, who came to a free model on it
     density = np.zeros(2 * chain.steps)
     density[1::2] = answered
@@ -233,7 +231,7 @@ def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: flo
         utilization=utilization,
         batch_size_mean=float(taken @ np.arange(1, chain.size + 1)),
         mean_s=float(times @ density) / float(density.sum()) + extra_s,
-        waiting_mean_s=float(waits.sum(axis=1) @ _middles(chain.steps)) * chain.step_s,
+        waiting_mean_s=float(waits.sum(axis=0) @ _middles(chain.steps)) * chain.step_s,
         times_s=times + extra_s,
         within=within,
     )
@@ -242,9 +240,28 @@ def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: flo
 def _waits(chain: _Chain, cycle_s: float) -> FloatArray:
     """Probability that an arrival waits so long and then stands at so many in its batch.
 
+    What would lie beyond the last step (less than 1e-5) wraps round to the first ones.
+
     Returns:
-        Shape ``(steps, size)``: row ``i`` is a wait of ``i + 0.5`` steps, column ``p`` has ``p`` requests
+        Shape ``(size, steps)``: column ``i`` is a wait of ``i + 0.5`` steps, row ``p`` has ``p`` requests
         of the same batch before it. Arrivals at a free model are not in it.
+    """
+    framed = _before(chain, cycle_s)
+    whole = np.fft.rfft(chain.service[-1], chain.steps)
+    # beyond the last frame each has the same shape, smaller by a constant: a geometric series
+    total = np.fft.rfft(framed[-1], chain.steps, axis=1) / (1 - chain.decay**chain.size * whole)
+    for frame in framed[-2::-1]:
+        total *= whole
+        total += np.fft.rfft(frame, chain.steps, axis=1)
+    return np.maximum(np.fft.irfft(total, chain.steps, axis=1), 0.0)
+
+
+def _before(chain: _Chain, cycle_s: float) -> FloatArray:
+    """Probability that an arrival finds so many waiting and so much left of the batch that runs.
+
+    Returns:
+        Shape ``(frames, size, steps of a batch)``: ``frame * size + row`` waiting before it, and
+        ``column + 0.5`` steps left. Later frames fall by ``decay ** size`` each, or are next to nothing.
     """
     size, (_, service_steps) = chain.size, chain.service.shape
     during = poisson_table(
@@ -253,34 +270,20 @@ def _waits(chain: _Chain, cycle_s: float) -> FloatArray:
     )
     counts = during.shape[1]
     frames = math.ceil((chain.waiting.size + counts) / size) + 1
-    queue_max = frames * size
-    waiting = chain.extended(size + queue_max)
-    batches = waiting[1:size].copy()
-    if size > 1:
-        batches[0] += waiting[0]
-        alone = batches @ chain.service[: size - 1]
-        full = waiting[size:]
-    else:
-        alone = np.zeros(service_steps)
-        # with batches of one, none waiting and one waiting start the same batch and leave none
-        full = waiting[1:].copy()
-        full[0] += waiting[0]
+    waiting = chain.extended(size + frames * size)
+    # none waiting and one waiting both start a batch of one; ``full`` is what full batches leave behind
+    starts = np.concatenate(([waiting[0] + waiting[1]], waiting[2:]))
+    alone, full = starts[: size - 1] @ chain.service[: size - 1], starts[size - 1 :]
     share = chain.step_s / cycle_s
-    before = np.zeros((service_steps, queue_max))
-    seen = _remaining(alone) @ during
-    before[:, :counts] = share * seen
-    length = 1 << math.ceil(math.log2(queue_max + counts))
+    likely = 1 + int(np.max(np.flatnonzero(full > _MASS_LEFT), initial=0))
+    frames = min(frames, math.ceil((likely + counts) / size) + 1)
+    length = 1 << math.ceil(math.log2(frames * size + counts))
     spectrum = np.fft.rfft(_remaining(chain.service[-1]) @ during, length, axis=1)
-    spectrum *= np.fft.rfft(full[:queue_max], length)[None, :]
-    before += share * np.fft.irfft(spectrum, length, axis=1)[:, :queue_max]
-    framed = before.reshape(service_steps, frames, size)
-    whole = np.fft.rfft(chain.service[-1], 2 * chain.steps)
-    total = np.fft.rfft(framed[:, -1, :], 2 * chain.steps, axis=0)
-    # beyond the last frame each has the same shape, smaller by a constant: a geometric series
-    total /= (1 - chain.decay**size * whole)[:, None]
-    for frame in range(frames - 2, -1, -1):
-        total = np.fft.rfft(framed[:, frame, :], 2 * chain.steps, axis=0) + total * whole[:, None]
-    return np.maximum(np.fft.irfft(total, 2 * chain.steps, axis=0)[: chain.steps], 0.0)
+    spectrum *= np.fft.rfft(full[: frames * size], length)[None, :]
+    before = np.fft.irfft(spectrum, length, axis=1)[:, : frames * size]
+    kept = min(counts, frames * size)
+    before[:, :kept] += (_remaining(alone) @ during)[:, :kept]
+    return np.ascontiguousarray(share * before.T).reshape(frames, size, service_steps)
 
 
 def _middles(count: int) -> FloatArray:
@@ -296,14 +299,14 @@ def _remaining(service: FloatArray) -> FloatArray:
 
 
 def _own_batch(chain: _Chain, waits: FloatArray) -> FloatArray:
-    """Probability of a wait and of the size of the own batch, shape ``(steps, size)``.
+    """Probability of a wait and of the size of the own batch, shape ``(size, steps)``.
 
     A request that waits is joined by those who come meanwhile, a Poisson number of the wait's length.
     """
-    steps, size = waits.shape
-    joining = poisson_table(chain.rate_per_s * chain.step_s * _middles(steps), columns=size)
-    result = np.zeros((steps, size))
+    size, steps = waits.shape
+    joining = poisson_table(chain.rate_per_s * chain.step_s * _middles(steps), columns=size).T
+    result = np.zeros((size, steps))
     for more in range(size):
-        result[:, more:] += waits[:, : size - more] * joining[:, more : more + 1]
-    result[:, -1] += np.maximum(waits.sum(axis=1) - result.sum(axis=1), 0.0)
+        result[more:] += waits[: size - more] * joining[more]
+    result[-1] += np.maximum(waits.sum(axis=0) - result.sum(axis=0), 0.0)
     return result

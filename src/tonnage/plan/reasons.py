@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from tonnage.plan.ask import Ask, following_of
 from tonnage.plan.document import Given, Reason, Rollout, Scaling
+from tonnage.plan.price import Packing
 from tonnage.plan.sizing import Counts, Spread
 from tonnage.plan.words import duration, number, percent, rate
 
 
-def count_reasons(ask: Ask, spread: Spread, counts: Counts, sustainable: float) -> list[Reason]:
+def count_reasons(
+    ask: Ask, spread: Spread, counts: Counts, sustainable: float, fit: Packing | None
+) -> list[Reason]:
     """Why so many replicas."""
     asked = Given("rate", rate(ask.rate_per_s), ask.rate_origin)
     carried = Given("a replica carries", rate(sustainable), "replica.sustainablePerSecond")
@@ -27,8 +30,7 @@ def count_reasons(ask: Ask, spread: Spread, counts: Counts, sustainable: float) 
         ),
     ]
     if ask.survive != "none" and counts.with_loss is not None:
-        where = "the scheduler's placement on --nodes" if spread.order else "one replica to a node, assumed"
-        where = "--zones" if spread.domains else where
+        where = _where_from(ask, spread, fit)
         lost = Given(f"in the fullest {ask.survive}", f"{counts.lost} of {counts.replicas}", where)
         because = f"so many that, without the fullest {ask.survive}, those that serve the rate are left"
         reasons.append(Reason("replicas.withLoss", str(counts.with_loss), because, (lost,)))
@@ -41,6 +43,17 @@ def count_reasons(ask: Ask, spread: Spread, counts: Counts, sustainable: float) 
     given = tuple(Given(name, str(value), "above") for name, value in counted)
     reasons.append(Reason("replicas.count", str(counts.replicas), "the largest of these", given))
     return reasons
+
+
+def _where_from(ask: Ask, spread: Spread, fit: Packing | None) -> str:
+    """How it is known what goes with a node or zone."""
+    if spread.order:
+        return "the scheduler's placement on --nodes"
+    if spread.domains is not None:
+        return "--zones" if ask.zones is not None else "a single zone, no --zones"
+    if fit is not None:
+        return f"put on {fit.instance.name}, ended by {fit.bound_by}"
+    return "one replica to a node, assumed"
 
 
 def rollout_reasons(ask: Ask, counts: Counts, rollout: Rollout) -> list[Reason]:

@@ -58,7 +58,9 @@ class QueueModel:
 
     def latencies_s(self, rate_per_s: float, percentiles: Sequence[float]) -> tuple[float, ...]:
         """Latency at each percentile [s], from the queue."""
-        found = estimate(self.law, max(rate_per_s, _IDLE_SHARE * self.law.capacity_per_s))
+        if rate_per_s <= _IDLE_SHARE * self.law.capacity_per_s:
+            return tuple(self.law.lone_s(percentile) for percentile in percentiles)
+        found = estimate(self.law, rate_per_s)
         if found is None:
             return tuple(math.inf for _ in percentiles)
         return tuple(found.at(percentile) for percentile in percentiles)

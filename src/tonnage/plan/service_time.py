@@ -82,6 +82,17 @@ class ServiceLaw:
         """
         return float(self.times_s[size - 1] @ self.weights)
 
+    def lone_s(self, percentile: float) -> float:
+        """Latency of a request that meets nobody: the whole batch delay, and a batch of one [s].
+
+        Args:
+            percentile: In (0, 100).
+        """
+        order = np.argsort(self.times_s[0])
+        within = np.cumsum(self.weights[order])
+        index = min(int(np.searchsorted(within, percentile / 100 - 1e-12)), within.size - 1)
+        return float(self.times_s[0][order][index]) + self.fixed_s + self.wait_max_s
+
     @property
     def capacity_per_s(self) -> float:
         """Rate of one replica at which its queue grows without end [1/s].

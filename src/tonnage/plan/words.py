@@ -43,5 +43,7 @@ def percent(share: float) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    """``1,234 USD``; small amounts keep their cents."""
-    return f"{amount:,.0f} {currency}" if amount >= 100 else f"{amount:,.2f} {currency}"
+    """``1,234 USD``; small amounts keep their cents, and what is below one keeps three digits."""
+    if amount >= 100:
+        return f"{amount:,.0f} {currency}"
+    return f"{amount:.2f} {currency}" if amount >= 1 else f"{amount:.3g} {currency}"

@@ -26,13 +26,11 @@ def demand(values: list[float], bin_s: float = 10.0) -> Demand:
     return Demand(bin_s, np.array(values))
 
 
-def ranged(traffic: Demand, behind_s: float, kept_s: float, window_s: float = 10.0):  # noqa: ANN201
+def ranged(traffic: Demand, behind_s: float, kept_s: float, window_s: float = 10.0):
     def serving(rate: float) -> int:
         return max(1, math.ceil(rate / 10 - 1e-9))
 
-    return range_of(
-        traffic, Following(behind_s, kept_s), window_s=window_s, serving=serving, sized=serving
-    )
+    return range_of(traffic, Following(behind_s, kept_s), window_s=window_s, serving=serving, sized=serving)
 
 
 def test_a_wider_window_sees_a_lower_peak():
