@@ -83,7 +83,7 @@ def compare_calculations(program: Path, seed: int, start: int, stop: int) -> Tal
         tally.seen[f"{question['method']}: {_kind(question, answer)}"] += 1
         found = calculations.difference(question, answer)
         if found is not None:
-            cases.keep("calculator", f"{seed}-{index}", question)
+            cases.keep("calculator", f"{seed}-{index}", question, found)
             tally.differences.append(f"calculation {seed}/{index}: {found}")
     tally.cpu_s = time.monotonic() - began - tally.upstream_s
     return tally
@@ -109,7 +109,7 @@ def compare_scenarios(program: Path, seed: int, start: int, stop: int) -> Tally:
         _look(life, tally.seen)
         found = scenarios.difference(life, answer)
         if found is not None:
-            cases.keep("controller", f"{seed}-{index}", life.scenario)
+            cases.keep("controller", f"{seed}-{index}", life.scenario, found)
             tally.differences.append(f"scenario {seed}/{index}: {found[:2000]}")
     tally.cpu_s = time.monotonic() - began - tally.upstream_s
     return tally

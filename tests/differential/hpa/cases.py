@@ -1,4 +1,4 @@
-"""Cases that once differed, or that are too good to lose: one JSON file each, compared in every run."""
+"""Cases that once differed, or that catch what ports get wrong: one JSON file each, compared in every run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ FOLDER = Path(__file__).parent / "cases"
 Kind = Literal["calculator", "controller"]
 
 
-def keep(kind: Kind, name: str, question: dict[str, Any]) -> Path:
-    """Writes a case down."""
+def keep(kind: Kind, name: str, question: dict[str, Any], why: str) -> Path:
+    """Writes a case down, and why it is kept."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{kind}-{name}.json"
-    path.write_text(json.dumps({"kind": kind, "question": question}, indent=1) + "\n")
+    path.write_text(json.dumps({"why": why, "question": question}, indent=1) + "\n")
     return path
 
 
