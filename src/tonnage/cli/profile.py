@@ -289,7 +289,9 @@ def _measure(plan: MeasurePlan) -> ModelProfile:
         def show(step: Step) -> None:
             if step.found:
                 progress.console.print(step.text, highlight=False, markup=False)
-            progress.update(task, completed=step.done, description=step.text, refresh=True)
+                progress.update(task, completed=step.done, refresh=True)
+            else:
+                progress.update(task, completed=step.done, description=step.text, refresh=True)
 
         return measure(plan, tell=show)
 

@@ -32,6 +32,8 @@ GENERATOR_PER_S_MAX: Final = 15_000.0
 """Rate above which the load is shared among generator processes, where there are CPUs for them."""
 RATE_MIN_SHARE: Final = 1 / 50
 """Lowest rate that is tried, over the first guess."""
+CEILING_MIN_SHARE: Final = 0.1
+"""... and over the highest rate that the user allows."""
 TIMEOUT_S_MIN: Final = 2.0
 CONNECTIONS_MAX: Final = 4096
 _SPARE_FILES: Final = 128
@@ -170,7 +172,7 @@ class _Driver:
         limits = SearchLimits(
             start_per_s=guess_per_s,
             rate_max_per_s=ceiling,
-            rate_min_per_s=rate_min if ceiling is None else min(rate_min, ceiling),
+            rate_min_per_s=rate_min if ceiling is None else min(rate_min, ceiling * CEILING_MIN_SHARE),
             tolerance=depth.tolerance,
             trials_max=depth.trials_max,
         )
@@ -179,6 +181,8 @@ class _Driver:
             factor = depth.confirm_factor if step.purpose == "confirm" else 1.0
             share = _SEARCH_SHARE * len(trials) / depth.trials_max
             judgement = self._run(step.rate_per_s, step.purpose, factor, share)
+            if judgement.verdict == "generator_limited":  # something else may have taken its CPU for once
+                judgement = self._run(step.rate_per_s, step.purpose, factor, share)
             trials.append(Trial(step.rate_per_s, step.purpose, judgement.verdict, judgement.reason))
         return step
 
