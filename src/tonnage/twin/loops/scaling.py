@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tonnage.hpa import NO_STATE, ContainerFact, ControllerState, Hpa, PodFact, ReadyCondition, reconcile
+from tonnage.hpa.metrics import Scene
 from tonnage.twin.engine import Ticket
 from tonnage.twin.events import Priority
 from tonnage.twin.loops.rollout import Rollouts
 from tonnage.twin.loops.scraping import Scraping
-from tonnage.twin.models.autoscaler import next_look, record_of
+from tonnage.twin.models.autoscaler import next_look, record_of, tolerances
 from tonnage.twin.records import ScalingDecision
 from tonnage.twin.state import PodState, Run
 from tonnage.twin.workload import Revision
@@ -85,20 +86,28 @@ class Scaling:
         hpa = self.autoscaler
         if hpa is None or self._run.now_s < self._phase_s:
             return
-        before = self._rollouts.replicas
-        pods = [self._fact(pod) for pod in self._run.own_pods()]
-        found = reconcile(
+        scene = Scene(
             hpa,
-            spec_replicas=before,
+            spec_replicas=self._rollouts.replicas,
             status_replicas=sum(pod.active for pod in self._run.own_pods()),
-            pods=pods,
-            metrics=self._scraping.snapshot(hpa),
-            state=self._state,
+            pods=[self._fact(pod) for pod in self._run.own_pods()],
+            snapshot=self._scraping.snapshot(hpa),
+            tolerances=tolerances(hpa, self._times.hpa.tolerance),
             config=self._times.hpa,
             now_s=self._run.now_s,
         )
+        found = reconcile(
+            hpa,
+            spec_replicas=scene.spec_replicas,
+            status_replicas=scene.status_replicas,
+            pods=scene.pods,
+            metrics=scene.snapshot,
+            state=self._state,
+            config=scene.config,
+            now_s=scene.now_s,
+        )
         self._state = found.state
-        record = record_of(self._run.now_s, hpa, before, found)
+        record = record_of(scene, found)
         self._run.records.append(record)
         if found.rescale:
             self._rollouts.scale(found.desired_replicas)

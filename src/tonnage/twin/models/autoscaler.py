@@ -16,7 +16,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from tonnage.hpa import Hpa, MetricStatus, MetricTarget, Reconciliation
+from tonnage.hpa import Hpa, MetricSpec, MetricStatus, Reconciliation
+from tonnage.hpa.calculator import Tolerances
+from tonnage.hpa.metrics import Failure, Scene, count_metric
 from tonnage.twin.records import MetricSeen, ScalingDecision
 
 _MILLI: Final = 1000.0
@@ -29,19 +31,24 @@ def next_look(phase_s: float, period_s: float, after_s: float) -> float:
     return phase_s + (math.floor((after_s - phase_s) / period_s + 1e-9) + 1) * period_s
 
 
-def record_of(at_s: float, hpa: Hpa, replicas: int, found: Reconciliation) -> ScalingDecision:
+def tolerances(hpa: Hpa, tolerance: float) -> Tolerances:
+    """The autoscaler's own tolerances, or the controller's where it names none."""
+    down = up = None
+    if hpa.behavior is not None:
+        down, up = hpa.behavior.scale_down.tolerance, hpa.behavior.scale_up.tolerance
+    return Tolerances(tolerance if down is None else down, tolerance if up is None else up)
+
+
+def record_of(scene: Scene, found: Reconciliation) -> ScalingDecision:
     """A reconciliation as a record.
 
     Args:
-        at_s: When [s].
-        hpa: The autoscaler.
-        replicas: The Deployment's replicas before.
+        scene: What was decided upon.
         found: What was decided.
     """
-    metrics = tuple(
-        _seen(spec.query.name, spec.target, found.metrics[position] if found.metrics else None)
-        for position, spec in enumerate(hpa.metrics)
-    )
+    hpa = scene.hpa
+    # without statuses the replicas were out of bounds, and no metric was computed
+    metrics = tuple(_seen(spec, scene, computed=bool(found.metrics)) for spec in hpa.metrics)
     conditions = tuple(
         (condition.type, "True" if condition.is_true else "False", condition.reason, condition.message)
         for condition in found.conditions
@@ -49,22 +56,39 @@ def record_of(at_s: float, hpa: Hpa, replicas: int, found: Reconciliation) -> Sc
     trace = tuple(f"{step.rule}: {step.text}" for step in found.trace)
     reason = found.reason or found.error or (trace[-1] if trace else "")
     return ScalingDecision(
-        at_s, hpa.name, replicas, found.desired_replicas, found.rescale, reason, metrics, conditions, trace
+        scene.now_s,
+        hpa.name,
+        scene.spec_replicas,
+        found.desired_replicas,
+        found.rescale,
+        reason,
+        metrics,
+        conditions,
+        trace,
     )
 
 
-def _seen(name: str, target: MetricTarget, status: MetricStatus | None) -> MetricSeen:
+def _seen(spec: MetricSpec, scene: Scene, *, computed: bool) -> MetricSeen:
     """What was seen of one metric, in its unit, or in percent for a utilisation."""
+    name, target = spec.query.name, spec.target
     percent = target.average_utilization_percent
-    if percent is not None:
-        seen = status.average_utilization_percent if status else None
-        return _metric(name, None if seen is None else float(seen), float(percent))
-    if target.average_value_milli is not None:
-        seen = status.average_value_milli if status else None
-        return _metric(name, None if seen is None else seen / _MILLI, target.average_value_milli / _MILLI)
-    seen = status.value_milli if status else None
-    return _metric(name, None if seen is None else seen / _MILLI, (target.value_milli or 0) / _MILLI)
+    wanted = float(percent) if percent is not None else _unit(target.average_value_milli or target.value_milli)
+    if not computed:
+        return MetricSeen(name, None, wanted or 0.0, None)
+    counted = count_metric(spec, scene)
+    if isinstance(counted, Failure):
+        return MetricSeen(name, None, wanted or 0.0, None, counted.message)
+    return MetricSeen(name, _current(counted.status, spec), wanted or 0.0, counted.replicas)
 
 
-def _metric(name: str, current: float | None, target: float) -> MetricSeen:
-    return MetricSeen(name, current, target, None, None if current is not None else "no value")
+def _current(status: MetricStatus, spec: MetricSpec) -> float | None:
+    """The value that is compared with the target."""
+    if spec.target.average_utilization_percent is not None:
+        seen = status.average_utilization_percent
+        return None if seen is None else float(seen)
+    averaged = spec.target.average_value_milli is not None
+    return _unit(status.average_value_milli if averaged else status.value_milli)
+
+
+def _unit(milli: int | None) -> float | None:
+    return None if milli is None else milli / _MILLI
