@@ -17,6 +17,7 @@ from tonnage.scheduling import (
     Owner,
     Placement,
     Pod,
+    Sampling,
     budget_from_object,
     node_from_object,
     pod_from_object,
@@ -145,6 +146,38 @@ def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
             waiting.append(value)
         if random.random() < 0.15:
             _disturb(random, cluster, oracle, world)
+    return []
+
+
+def play_wide(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
+    """Places the pods of a world so large that upstream stops at enough feasible nodes.
+
+    Upstream filters one node after the other here, so that it is certain which ones it looks at.
+    """
+    random = Random(world["name"])
+    cluster = cluster_of(world["cluster"])
+    oracle.ask("cluster", **world["cluster"])
+    start = 0
+    for value in world["pending"]:
+        pod = pod_from_object(value)
+        upstream = oracle.ask("schedule", pod=value)
+        ours = schedule(pod, cluster, choose=random.choice, sampling=Sampling(0, start))
+        tally.count(ours, upstream)
+        pairs = [("message", upstream["message"], ours.message)]
+        if upstream["host"]:
+            pairs += [
+                ("found", upstream["found"], len(ours.feasible)),
+                ("evaluated", upstream["evaluated"], len(ours.feasible) + len(ours.rejections)),
+                ("best", True, upstream["host"] in ours.best),
+            ]
+        found = [Difference(pod.name, what, theirs, own) for what, theirs, own in pairs if theirs != own]
+        if found:
+            return found
+        start = ours.next_start
+        if ours.node is not None:
+            cluster.add_pod(pod, ours.node)
+            value["spec"]["nodeName"] = ours.node
+            oracle.ask("bind", pod=value)
     return []
 
 

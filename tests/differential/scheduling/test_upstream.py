@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.differential.scheduling.compare import Tally, play
+from tests.differential.scheduling.compare import Tally, play, play_wide
 from tests.differential.scheduling.oracle import Oracle
-from tests.differential.scheduling.worlds import world
+from tests.differential.scheduling.worlds import wide_world, world
 from tests.upstream.build import NoGo, program
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(1200)]
@@ -39,6 +39,15 @@ def test_random_clusters(oracle: Oracle) -> None:
     assert tally.placed > 100
     assert tally.hopeless > 100
     assert tally.preempting > 3
+
+
+def test_wide_clusters(oracle: Oracle) -> None:
+    """In clusters of 100 nodes and more, as many nodes are looked at, the same ones, in the same turn."""
+    tally = Tally()
+    for index in range(4):
+        differences = play_wide(wide_world(SEED, index), oracle, tally)
+        assert not differences, f"wide world {SEED}/{index}: {differences}"
+    assert tally.placed > 20
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)

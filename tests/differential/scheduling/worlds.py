@@ -64,6 +64,20 @@ def world(seed: int, index: int) -> Object:
     }
 
 
+def wide_world(seed: int, index: int) -> Object:
+    """Makes a cluster of 100 nodes or more, where not all of them are looked at; nobody preempts there."""
+    random = Random(f"wide {seed}/{index}")
+    zones = [f"zone-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
+    nodes = [_node(random, f"node-{rank}", zones) for rank in range(random.choice((100, 130, 210, 260)))]
+    templates = [template(random, f"app-{rank}", 0.1) for rank in range(3)]
+    pending = [random.choice(templates).pod(random, f"pending-{rank}") for rank in range(30)]
+    for pod in pending:
+        pod["spec"]["preemptionPolicy"] = "Never"
+    made = world(seed, index)
+    objects = {**made["cluster"], "nodes": nodes, "pods": [], "budgets": [], "parallelism": 1}
+    return {"name": f"wide {seed}/{index}", "cluster": objects, "pending": pending}
+
+
 def _contend(random: Random, pods: list[Object], pending: list[Object]) -> None:
     for pod in pods:
         pod["spec"]["priority"] = random.choice((-10, 0, 0, 100))

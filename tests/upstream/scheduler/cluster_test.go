@@ -35,6 +35,8 @@ type objects struct {
 	ReplicaSets  []*appsv1.ReplicaSet            `json:"replicaSets"`
 	StatefulSets []*appsv1.StatefulSet           `json:"statefulSets"`
 	Budgets      []*policyv1.PodDisruptionBudget `json:"budgets"`
+	// Parallelism is how many nodes are filtered at once; with 1, it is certain which ones are looked at.
+	Parallelism int32 `json:"parallelism"`
 }
 
 // cluster is a scheduler that knows of one cluster. Its informers are never started: what they would have
@@ -66,8 +68,11 @@ func newCluster(from *objects) (*cluster, error) {
 	}
 	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
 	var err error
-	c.sched, err = scheduler.New(ctx, client, c.informers, nil, profile.NewRecorderFactory(broadcaster),
-		scheduler.WithNodeInfoSnapshot(c.snapshot))
+	options := []scheduler.Option{scheduler.WithNodeInfoSnapshot(c.snapshot)}
+	if from.Parallelism > 0 {
+		options = append(options, scheduler.WithParallelism(from.Parallelism))
+	}
+	c.sched, err = scheduler.New(ctx, client, c.informers, nil, profile.NewRecorderFactory(broadcaster), options...)
 	if err != nil {
 		return nil, err
 	}

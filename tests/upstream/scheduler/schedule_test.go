@@ -28,6 +28,9 @@ type answer struct {
 	Error string `json:"error,omitempty"`
 	// Host is the node that SchedulePod chose; empty when none fits.
 	Host string `json:"host"`
+	// Evaluated and Found are how many nodes SchedulePod looked at, and how many of them were feasible.
+	Evaluated int `json:"evaluated"`
+	Found     int `json:"found"`
 	// Message is that of the FailedScheduling event; empty when a node was chosen.
 	Message string `json:"message"`
 	// Feasible, Rejections, Scores and Totals are of all nodes; scores are weighted.
@@ -59,7 +62,7 @@ func (c *cluster) schedule(pod *v1.Pod) (*answer, error) {
 	state.Write(framework.PodsToActivateKey, framework.NewPodsToActivate())
 	result, err := c.sched.SchedulePod(c.ctx, c.framework, state, &framework.QueuedPodInfo{PodInfo: podInfo})
 	if err == nil {
-		reply.Host = result.SuggestedHost
+		reply.Host, reply.Evaluated, reply.Found = result.SuggestedHost, result.EvaluatedNodes, result.FeasibleNodes
 		return reply, c.explain(pod, reply)
 	}
 	if errors.Is(err, scheduler.ErrNoNodesAvailable) {
