@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tonnage.errors import Problem
 from tonnage.kube.paths import Path, format_path, parent_path, printable
-from tonnage.kube.text import Document, Place, read_text
+from tonnage.kube.text import Document, Place, read_json, read_text
 
 OBJECTS_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bound of a text of objects; a cluster's node list is far larger than what a person writes."""
@@ -178,12 +178,16 @@ def show(value: Any) -> str:
     return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 3]}..."
 
 
-def read_objects(text: str, *, source: str) -> tuple[list[KubeObject], list[Problem]]:
+def read_objects(
+    text: str, *, source: str, places: bool = True
+) -> tuple[list[KubeObject], list[Problem]]:
     """Reads every object of a text; lists are taken apart.
 
     Args:
         text: YAML or JSON, of any number of documents.
         source: The file's name for problems.
+        places: Whether problems must have lines and columns. Without them JSON is read a hundred times
+            faster, which tells on the nodes of a whole cluster; who finds a problem reads again.
 
     Returns:
         The objects in the text's order, and what is wrong with documents that are no objects, so that it
@@ -192,9 +196,14 @@ def read_objects(text: str, *, source: str) -> tuple[list[KubeObject], list[Prob
     Raises:
         SpecError: The text is not YAML, or is too large.
     """
-    documents, problems = read_text(
-        text, source=source, bytes_max=OBJECTS_BYTES_MAX, nodes_max=OBJECTS_VALUES_MAX
-    )
+    sound = read_json(text) if not places and len(text) <= OBJECTS_BYTES_MAX else None
+    if sound is not None:
+        documents: list[Document] = [sound]
+        problems: list[Problem] = []
+    else:
+        documents, problems = read_text(
+            text, source=source, bytes_max=OBJECTS_BYTES_MAX, nodes_max=OBJECTS_VALUES_MAX
+        )
     objects: list[KubeObject] = []
     for index, document in enumerate(documents):
         whole = KubeObject(Reference("", ""), {}, source, document, index)

@@ -10,6 +10,7 @@ Source: k8s.io/cli-runtime v0.37.2 pkg/resource/query_param_verifier.go (fieldVa
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +82,7 @@ def _struct(
     if not isinstance(value, Mapping):
         yield item.problem(path, f"must be a mapping, got {show(value)}")
         return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+    fields = _fields(model)
     for name, inner in value.items():
         here = (*path, name)
         field = fields.get(name)
@@ -100,6 +101,12 @@ def _struct(
     for name, field in fields.items():
         if field.required and name not in value:
             yield item.problem((*path, name), "must be given")
+
+
+@functools.cache
+def _fields(model: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """A model's fields by their names in a document; the models never change."""
+    return {field.encode_name: field for field in msgspec.structs.fields(model)}
 
 
 def _value(item: KubeObject, value: Any, kind: Any, path: Path) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ same parser, being YAML but for tabs and surrogate pairs, which are seen to.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,6 +102,31 @@ def read_text(
     for event in _events(text, source):
         builder.take(event)
     return [_flatten(node) for node in builder.roots if node.kind != "empty"], builder.problems
+
+
+def read_json(text: str) -> Document | None:
+    """Reads one sound JSON document fast, without positions; None leaves all else to ``read_text``.
+
+    Args:
+        text: Any text.
+    """
+    try:
+        return Document(
+            json.loads(text, parse_float=Decimal, parse_constant=_refused, object_pairs_hook=_unrepeated)
+        )
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"must be a finite number, got {constant}")
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        raise ValueError("must have each key once")
+    return mapping
 
 
 def _as_yaml(token: re.Match[str]) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import KubeObject, Reference, plain, read_objects
+from tonnage.kube.text import read_json
 
 HELM = """\
 ---
@@ -131,3 +138,35 @@ def test_plain_data_has_no_decimals() -> None:
     assert item.plain()["spec"] == [0.5, {"a": 1}]
     assert isinstance(item.plain()["spec"][0], float)
     assert plain({"a": [1]}) == {"a": [1]}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=5).filter(lambda key: key != "<<"), JSON_VALUES, max_size=3))
+def test_reading_without_places_gives_the_same_values(spec: dict[str, Any]) -> None:
+    """The fast reader and the one that knows lines agree on every object."""
+    value = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}, "spec": spec}
+    text = json.dumps(value)
+    fast, slow = (read_objects(text, source="x", places=places) for places in (False, True))
+    assert fast[1] == slow[1]
+    assert [(item.reference, item.value) for item in fast[0]] == [
+        (item.reference, item.value) for item in slow[0]
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": 1', "a: 1", '{"a": 1}\n---\n{"b": 2}'])
+def test_what_is_not_one_sound_json_document_is_left_to_the_careful_reader(text: str) -> None:
+    """Duplicate keys, numbers that are none, YAML, and several documents."""
+    assert read_json(text) is None
+
+
+def test_numbers_stay_exact_in_the_fast_reader() -> None:
+    """0.1 is a tenth."""
+    document = read_json('{"a": 0.1}')
+    assert document is not None
+    assert document.value == {"a": Decimal("0.1")}

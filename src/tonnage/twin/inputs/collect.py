@@ -36,6 +36,7 @@ class Collected:
         service_item: Where the ModelService stands.
         simulation_item: Where the Simulation stands.
         pools_item: Where the NodePools stand.
+        shapes_are_sound: Whether every Kubernetes object has the fields and types of its kind.
     """
 
     service: ModelService | None = None
@@ -46,28 +47,28 @@ class Collected:
     service_item: KubeObject | None = None
     simulation_item: KubeObject | None = None
     pools_item: KubeObject | None = None
-
-    def of_kind(self, *kinds: str) -> list[KubeObject]:
-        """The Kubernetes objects of some kinds, in their order."""
-        return [item for item in self.objects if item.kind in kinds]
+    shapes_are_sound: bool = True
 
 
-def collect(texts: InputTexts) -> tuple[Collected, list[Problem]]:
+def collect(texts: InputTexts, *, places: bool = True) -> tuple[Collected, list[Problem]]:
     """Reads the texts.
+
+    Args:
+        texts: What was loaded.
+        places: Whether problems must have lines and columns.
 
     Returns:
         What could be read, and everything that is wrong.
     """
-    items, problems = _items(texts)
+    items, problems = _items(texts, places)
     ours = [item for item in items if item.is_ours]
     problems += [unknown_kind(item, _KNOWN) for item in ours if item.kind not in _KNOWN]
     service_item = _only(ours, SERVICE_KIND, problems)
     simulation_item = _only(ours, SIMULATION_KIND, problems)
     pools_item = _only(ours, NODE_POOLS_KIND, problems)
     objects = tuple(item for item in items if not item.is_ours)
-    for item in objects:
-        problems += shape_problems(item)
-    problems += _repeated(objects)
+    wrong = [problem for item in objects for problem in shape_problems(item)]
+    problems += [*wrong, *_repeated(objects)]
     return (
         Collected(
             _part(service_item, ModelService, problems),
@@ -78,17 +79,18 @@ def collect(texts: InputTexts) -> tuple[Collected, list[Problem]]:
             service_item,
             simulation_item,
             pools_item,
+            not wrong,
         ),
         problems,
     )
 
 
-def _items(texts: InputTexts) -> tuple[list[KubeObject], list[Problem]]:
+def _items(texts: InputTexts, places: bool) -> tuple[list[KubeObject], list[Problem]]:
     items: list[KubeObject] = []
     problems: list[Problem] = []
     for file in texts.inputs:
         try:
-            found, wrong = read_objects(file.text, source=file.name)
+            found, wrong = read_objects(file.text, source=file.name, places=places)
         except SpecError as error:
             problems += error.problems
             continue

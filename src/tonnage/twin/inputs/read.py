@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from tonnage.errors import Problem, SpecError
 from tonnage.hpa import Hpa
 from tonnage.kube.objects import KubeObject, Reference
-from tonnage.kube.shape import shape_problems
 from tonnage.kube.text import Document
 from tonnage.manifests import render
 from tonnage.plan.price import PriceTable, example_prices
@@ -69,12 +68,14 @@ def read(texts: InputTexts, options: Options = Options(), *, prices: PriceTable 
     Raises:
         SpecError: Something is wrong; it holds every problem, each with file, line and path.
     """
-    collected, problems = collect(texts)
-    reading = _Reading(texts, collected, options, prices or example_prices(), problems)
-    experiment = reading.experiment()
-    if reading.problems or experiment is None:
-        raise SpecError(_ordered(reading.problems, texts))
-    return experiment
+    problems: list[Problem] = []
+    for places in (False, True):  # Only a problem needs its place, and reading with places is slow.
+        collected, problems = collect(texts, places=places)
+        reading = _Reading(texts, collected, options, prices or example_prices(), problems)
+        experiment = reading.experiment()
+        if not problems and experiment is not None:
+            return experiment
+    raise SpecError(_ordered(problems, texts))
 
 
 def _ordered(problems: Sequence[Problem], texts: InputTexts) -> list[Problem]:
@@ -128,7 +129,6 @@ class _Reading:
 
     def experiment(self) -> Experiment | None:
         """The experiment; None when something is wrong."""
-        shapes_are_sound = not any(shape_problems(item) for item in self.collected.objects)
         self._check_options()
         objects = self._changed(self._objects())
         self.problems += selector_problems(objects)
@@ -136,7 +136,7 @@ class _Reading:
         if objects or not self.problems:
             self.problems += problems
         process, duration_s = self._traffic()
-        if chosen.deployment is None or not shapes_are_sound:
+        if chosen.deployment is None or not self.collected.shapes_are_sound:
             return None
         facts = RevisionFacts(
             self.collected.service,
