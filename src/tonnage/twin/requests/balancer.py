@@ -100,16 +100,15 @@ def load_changed(slot: int, world: Any, slots: Any, least: Any) -> None:
 
 
 @inner
-def reschedule(s: int, stations: Any, heap: Any, heap_place: Any) -> None:
-    """Put a station whose next event has changed where it belongs in the heap of events."""
-    time_s = stations[s].next_s
+def reschedule(s: int, time_s: float, heap: Any, heap_time_s: Any, heap_place: Any) -> None:
+    """Put a station whose next event is now at ``time_s`` where it belongs in the heap of events."""
     place = heap_place[s]
     while place > 0:
         parent = (place - 1) >> 1
-        up = heap[parent]
-        if stations[up].next_s < time_s or (stations[up].next_s == time_s and up < s):
+        up, up_s = heap[parent], heap_time_s[parent]
+        if up_s < time_s or (up_s == time_s and up < s):
             break
-        heap[place] = up
+        heap[place], heap_time_s[place] = up, up_s
         heap_place[up] = place
         place = parent
     count = heap.size
@@ -117,18 +116,15 @@ def reschedule(s: int, stations: Any, heap: Any, heap_place: Any) -> None:
         child = 2 * place + 1
         if child >= count:
             break
-        down = heap[child]
         if child + 1 < count:
-            right = heap[child + 1]
-            if stations[right].next_s < stations[down].next_s or (
-                stations[right].next_s == stations[down].next_s and right < down
-            ):
+            left_s, right_s = heap_time_s[child], heap_time_s[child + 1]
+            if right_s < left_s or (right_s == left_s and heap[child + 1] < heap[child]):
                 child += 1
-                down = right
-        if time_s < stations[down].next_s or (time_s == stations[down].next_s and s < down):
+        down, down_s = heap[child], heap_time_s[child]
+        if time_s < down_s or (time_s == down_s and s < down):
             break
-        heap[place] = down
+        heap[place], heap_time_s[place] = down, down_s
         heap_place[down] = place
         place = child
-    heap[place] = s
+    heap[place], heap_time_s[place] = s, time_s
     heap_place[s] = place

@@ -171,5 +171,5 @@ def config_row(
     row["ring"] = ring_capacity(servers)
     row["plan"] = PLANS[plan.kind]
     row["first_share"], row["end_s"] = plan.first_share, plan.end_s
-    row["expiring_max"] = row["ring"] + row["parallel_max"] * row["size_max"] + 2
+    row["expiring_max"] = row["ring"] + row["parallel_max"] * row["size_max"] + 4
     return made

@@ -135,8 +135,12 @@ def _lazy(stamp: int) -> Any:
 @merged
 def _dispatch(
     now_s: float, first_s: float, attempt: int, fixed: Any, pods: Any, series: Any, retries: Any
-) -> None:
-    """Send one attempt to a pod; all pods have been played up to now."""
+) -> int:
+    """Send one attempt to a pod; all pods have been played up to now.
+
+    Returns:
+        The station that has it, or -1 for none.
+    """
     config, world = fixed.config[0], fixed.world[0]
     slots, workers_max = pods.slots, config.workers_max
     balancing = config.balancing
@@ -162,16 +166,15 @@ def _dispatch(
         s = worker_of(slot, world, fixed.servers, slots, workers_max)
     if slot < 0:
         _unreachable(NO_ENDPOINT, now_s, first_s, attempt, fixed, series, retries)
-    elif slots[slot].state != SERVING:
+        return -1
+    if slots[slot].state != SERVING:
         pods.failed[slot, REFUSED] += 1
         _unreachable(REFUSED, now_s, first_s, attempt, fixed, series, retries)
         if balancing == _LEAST:
             load_changed(slot, world, slots, pods.least)  # its turn has passed, or it would get all
-    else:
-        offer(s, now_s, first_s, attempt, fixed, pods, series, retries)
-        reschedule(s, pods.stations, pods.heap, pods.heap_place)
-        if balancing == _LEAST:
-            load_changed(slot, world, slots, pods.least)
+        return -1
+    offer(s, now_s, first_s, attempt, fixed, pods, series, retries)
+    return s
 
 
 def _eager(stamp: int) -> Any:
@@ -187,34 +190,37 @@ def _eager(stamp: int) -> Any:
         while True:
             if world.retries + config.expiring_max > retries.size:
                 return MORE_ROOM
-            s = pods.heap[0]
-            pod_s = stations[s].next_s
+            pod_s = pods.heap_time_s[0]
             retry_s = retries[0].time_s if world.retries > 0 else math.inf
             arrival_s = _next_arrival(fixed)
             if math.isnan(arrival_s):
                 return MORE_ARRIVALS
-            if pod_s <= retry_s and pod_s <= arrival_s:
-                if pod_s >= until_s:
-                    return DONE
-                slot = stations[s].slot
-                load = slots[slot].load
-                step(s, pod_s, fixed, pods, series, retries)
-                reschedule(s, stations, pods.heap, pods.heap_place)
-                if config.balancing == _LEAST and slots[slot].load != load:
-                    load_changed(slot, world, slots, pods.least)
-                continue
-            if min(retry_s, arrival_s) >= until_s:
+            now_s = min(pod_s, retry_s, arrival_s)
+            if now_s >= until_s:
                 return DONE
-            now_s, first_s, attempt = retry_s, 0.0, NONE
-            if retry_s <= arrival_s:
-                first_s, attempt = retries[0].first_s, retries[0].attempt
-                pop_retry(retries, world)
+            load = NONE - 1
+            if pod_s == now_s:
+                s = pods.heap[0]
+                load = slots[stations[s].slot].load
             else:
-                now_s = first_s = arrival_s
-                world.buffer_next += 1
-                world.arrived += 1
-                series[interval_of(config, now_s), ARRIVED] += 1
-            _dispatch(now_s, first_s, attempt, fixed, pods, series, retries)
+                first_s, attempt = now_s, NONE
+                if retry_s == now_s:
+                    first_s, attempt = retries[0].first_s, retries[0].attempt
+                    pop_retry(retries, world)
+                else:
+                    world.buffer_next += 1
+                    world.arrived += 1
+                    series[interval_of(config, now_s), ARRIVED] += 1
+                s = _dispatch(now_s, first_s, attempt, fixed, pods, series, retries)
+                if s < 0:
+                    continue
+            # what a free pod has just been given starts at once: one place in the code that steps
+            station = stations[s]
+            if station.next_s <= now_s:
+                step(s, now_s, fixed, pods, series, retries)
+            reschedule(s, station.next_s, pods.heap, pods.heap_time_s, pods.heap_place)
+            if config.balancing == _LEAST and slots[station.slot].load != load:
+                load_changed(station.slot, world, slots, pods.least)
 
     return entry(eager)
 
@@ -268,7 +274,7 @@ def _kill(stamp: int) -> Any:
             station.head = station.waiting = station.waiting_gone = 0
             station.inside = station.gone = station.running = 0
             station.next_s = station.timer_s = station.expiry_s = math.inf
-            reschedule(s, pods.stations, pods.heap, pods.heap_place)
+            reschedule(s, station.next_s, pods.heap, pods.heap_time_s, pods.heap_place)
         pods.slots[slot].load = 0
         pods.slots[slot].state = EMPTY
         load_changed(slot, world, pods.slots, pods.least)

@@ -173,6 +173,7 @@ class Pods(NamedTuple):
     running_attempt: Array
     expected: Array  # f8 [stations, 3, classes]: mean, deviation, least time of a batch by size class
     heap: Array  # i8 [stations]: stations by next_s
+    heap_time_s: Array  # f8 [stations]: when, by place in the heap
     heap_place: Array  # i8 [stations]
     routed: Array  # i8 [slots]: the first ``world.routed`` are slots, ascending
     least: Array  # i8 [slots]: routed slots as a heap by load
@@ -225,6 +226,7 @@ def pods(servers: tuple[ServerModel, ...], slots: int, *, tracked: bool) -> Pods
         running_attempt=np.zeros((stations, places), np.int64),
         expected=np.zeros((stations, 3, classes)),
         heap=np.arange(stations),
+        heap_time_s=np.full(stations, np.inf),
         heap_place=np.arange(stations),
         routed=np.zeros(slots, np.int64),
         least=np.zeros(slots, np.int64),

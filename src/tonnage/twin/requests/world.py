@@ -289,6 +289,7 @@ class RequestWorld:
         """Order the heap of stations anew; what is in order is a heap."""
         order = np.argsort(self._pods.stations["next_s"], kind="stable")
         self._pods.heap[:] = order
+        self._pods.heap_time_s[:] = self._pods.stations["next_s"][order]
         self._pods.heap_place[order] = np.arange(order.size)
 
     def _reserve_retries(self, count: int) -> None:
