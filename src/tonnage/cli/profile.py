@@ -24,7 +24,7 @@ from tonnage.profile.document import dump_profile, write_profile, write_whole
 from tonnage.profile.importing import profile_from_csv, profile_from_perf_analyzer
 from tonnage.profile.measure import Step, measure
 from tonnage.profile.objective import parse_objective, shown_objective, with_capacity
-from tonnage.profile.parts import ModelProfile, Objective
+from tonnage.profile.parts import Capacity, ModelProfile, Objective
 from tonnage.profile.plan import FULL, QUICK, MeasurePlan
 from tonnage.profile.report import plotly_problem, render_profile
 from tonnage.profile.view import print_profile
@@ -104,11 +104,17 @@ def profile(**values: Any) -> None:
     where = _destination(options, made.metadata.name)
     if where is not None:
         console.print(f"written to {where}", style="dim", highlight=False, markup=False)
-    capacity = made.capacity
-    if capacity is not None and capacity.sustainable_per_s is None:
-        text = f"objective: {shown_objective(capacity.objective)} must hold at some rate, got none"
-        click.echo(f"tonnage profile: {text}; {capacity.reason}", err=True)
-        sys.exit(1)
+    if made.capacity is not None and made.capacity.sustainable_per_s is None:
+        sys.exit(_without_rate(made.capacity))
+
+
+def _without_rate(capacity: Capacity) -> int:
+    """Say why there is no sustainable rate: it is the service's answer, or the machine gave none."""
+    text, code = f"objective: {shown_objective(capacity.objective)} must hold at some rate, got none", 1
+    if capacity.generator_limited:
+        text, code = "load generator: must keep to its times, got one that could not at any rate", 3
+    click.echo(f"tonnage profile: {text}; {capacity.reason}", err=True)
+    return code
 
 
 def _checked(options: ProfileOptions) -> MeasurePlan | None:

@@ -54,6 +54,7 @@ class Observed:
         fit: The server's own cost; None where it could not be measured.
         before_model_bytes: Memory of a server's process without a model; None where that failed.
         steal_ratio: Share of CPU time that the hypervisor took; None where unknown.
+        others_ratio: Share of the server's CPUs that other programs took; None where unknown.
         clock_lag_p99_s: How late timers are [s].
     """
 
@@ -69,6 +70,7 @@ class Observed:
     fit: Fit | None
     before_model_bytes: int | None
     steal_ratio: float | None
+    others_ratio: float | None
     clock_lag_p99_s: float
 
 
@@ -82,6 +84,7 @@ def conclude(plan: MeasurePlan, seen: Observed) -> ModelProfile:
         startup=startup,
         curve=curve,
         steal_ratio=seen.steal_ratio,
+        others_ratio=seen.others_ratio,
         clock_lag_p99_s=seen.clock_lag_p99_s,
     )
     return ModelProfile(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,8 @@ from tonnage.server.cpu import cpu_limit
 
 _PACKAGES: Final = ("numpy", "uvloop", "httptools", "msgspec", "orjson")
 _OF_FORMAT: Final = {"onnx": ("onnxruntime", "onnxruntime-gpu"), "torch": ("torch",)}
-_STEAL: Final = 7  # field of a "cpu" line
+_IDLE: Final = 3  # fields of a "cpu" line; waiting for a disk comes after idle
+_STEAL: Final = 7
 _SLEEP_S: Final = 0.001
 _GPU_QUERY: Final = ("name", "memory.total", "driver_version")
 
@@ -54,20 +57,65 @@ def describe_versions(model_format: str) -> dict[str, str]:
     return versions
 
 
-def cpu_times(cpus: tuple[int, ...]) -> tuple[float, float]:
-    """CPU time that the hypervisor took, and all CPU time, of some CPUs since they started [ticks].
+@dataclass(frozen=True, slots=True)
+class CpuTimes:
+    """How some CPUs have spent their time so far.
+
+    Attributes:
+        stolen_s: Taken by the hypervisor for others [s].
+        busy_s: Used by programs and the kernel [s].
+        total_s: All of it, idle time included [s].
+        own_s: CPU time of this process, and of all that it has started and that have ended [s].
+    """
+
+    stolen_s: float
+    busy_s: float
+    total_s: float
+    own_s: float
+
+
+def cpu_times(cpus: tuple[int, ...]) -> CpuTimes:
+    """How some CPUs have spent their time since they started.
 
     Source: proc(5), ``/proc/stat``: user, nice, system, idle, iowait, irq, softirq, steal; what follows
     is counted in user already.
     """
-    stolen = total = 0.0
+    stolen = busy = total = 0.0
     wanted = {f"cpu{cpu}" for cpu in cpus}
     for line in _read("/proc/stat").splitlines():
         name, *fields = line.split()
         if name in wanted and len(fields) > _STEAL:
-            stolen += float(fields[_STEAL])
-            total += sum(map(float, fields[: _STEAL + 1]))
-    return stolen, total
+            ticks = [float(field) for field in fields[: _STEAL + 1]]
+            stolen += ticks[_STEAL]
+            total += sum(ticks)
+            busy += sum(ticks) - ticks[_STEAL] - ticks[_IDLE] - ticks[_IDLE + 1]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own_s = children.ru_utime + children.ru_stime + (time.process_time() if _is_here(cpus) else 0.0)
+    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+    return CpuTimes(stolen * tick_s, busy * tick_s, total * tick_s, own_s)
+
+
+def _is_here(cpus: tuple[int, ...]) -> bool:
+    """Whether this process, too, runs on those CPUs only."""
+    return os.sched_getaffinity(0) <= set(cpus)
+
+
+def taken(before: CpuTimes, after: CpuTimes) -> tuple[float | None, float | None]:
+    """What others took of some CPUs between two looks.
+
+    Args:
+        before: The first look.
+        after: The second one, when all that was started in between has ended.
+
+    Returns:
+        The share of the hypervisor, and that of programs that are not ours; None where nothing is known.
+        What ours used elsewhere, such as several processes of a load generator, makes the second too low.
+    """
+    total_s = after.total_s - before.total_s
+    if total_s <= 0:
+        return None, None
+    others_s = after.busy_s - before.busy_s - (after.own_s - before.own_s)
+    return (after.stolen_s - before.stolen_s) / total_s, max(0.0, others_s / total_s)
 
 
 def timer_lag_p99_s(duration_s: float) -> float:

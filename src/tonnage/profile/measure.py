@@ -22,7 +22,13 @@ from tonnage.profile.alone import Message, Order, measure_alone, memory_before_m
 from tonnage.profile.conclude import Observed, conclude, file_facts
 from tonnage.profile.cost import measure_cost
 from tonnage.profile.driving import drive
-from tonnage.profile.machine import cpu_times, describe_machine, describe_versions, timer_lag_p99_s
+from tonnage.profile.machine import (
+    cpu_times,
+    describe_machine,
+    describe_versions,
+    taken,
+    timer_lag_p99_s,
+)
 from tonnage.profile.parts import ModelProfile
 from tonnage.profile.plan import Cpus, MeasurePlan, share_cpus
 from tonnage.profile.running import RunningServer, StartTimes, local_config, on_cpus
@@ -69,8 +75,8 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
     cpus = share_cpus(os.sched_getaffinity(0), wanted=(plan.config.workers or 1) * model.threads)
     machine = describe_machine(cpus)
     config = local_config(plan.config)
-    ticks_before = cpu_times(cpus.server)
     with on_cpus(cpus.generator):
+        times_before = cpu_times(cpus.server)
         tell(Step(0.0, "the machine's timers"))
         lag_s = timer_lag_p99_s(plan.depth.lag_s)
         starts = _starts(plan, config, cpus, tell)
@@ -89,7 +95,7 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
                 cpus=cpus,
                 tell=lambda done, text, found: tell(Step(_TRAFFIC + (1 - _TRAFFIC) * done, text, found)),
             )
-    stolen, total = (now - then for now, then in zip(cpu_times(cpus.server), ticks_before, strict=True))
+        steal_ratio, others_ratio = taken(times_before, cpu_times(cpus.server))
     before_model_bytes = memory_before_model()
     tell(Step(1.0, "done"))
     return conclude(
@@ -106,7 +112,8 @@ def measure(plan: MeasurePlan, *, tell: Tell) -> ModelProfile:
             driven=driven,
             fit=fit,
             before_model_bytes=before_model_bytes,
-            steal_ratio=stolen / total if total else None,
+            steal_ratio=steal_ratio,
+            others_ratio=others_ratio,
             clock_lag_p99_s=lag_s,
         ),
     )

@@ -255,7 +255,7 @@ class Batch(Part):
 
 
 class Overhead(Part):
-    """What the server costs outside of the model, in CPU time, from runs through the real server."""
+    """What the server costs beside the model, in CPU time, measured around a model that computes nothing."""
 
     per_request_s: Seconds
     """For each request."""

@@ -32,6 +32,8 @@ REPEAT_MAX: Final = 0.50
 """How far median latencies at one rate may lie apart, over the lower one."""
 STEAL_MAX: Final = 0.02
 """Share of CPU time that the hypervisor may take for others."""
+OTHERS_MAX: Final = 0.10
+"""Share of the server's CPUs that programs which take no part may use."""
 CLOCK_LAG_MAX_S: Final = 0.005
 """How late a sleeping process may wake at the 99th percentile [s]."""
 RATIO_MAX: Final = 1e6
@@ -76,6 +78,7 @@ def judge(
     startup: Startup | None,
     curve: Sequence[CurvePoint],
     steal_ratio: float | None,
+    others_ratio: float | None,
     clock_lag_p99_s: float | None,
 ) -> Stability:
     """Compares what was measured more than once.
@@ -87,6 +90,8 @@ def judge(
             rate. Runs that did not hold are left out: when a queue grows, latency grows with the length
             of the run, so that two of them differ on the calmest machine.
         steal_ratio: CPU time that the hypervisor took over all CPU time, >= 0; None where unknown.
+        others_ratio: CPU time of the server's CPUs that other programs took over all CPU time, >= 0; None
+            where unknown.
         clock_lag_p99_s: 99th percentile of how late a sleeping process woke, >= 0 [s]; None where
             it was not measured.
 
@@ -117,6 +122,8 @@ def judge(
         compare(f"rate {rate_per_s:.6g}/s: difference of repeated median latencies", apart, REPEAT_MAX)
     if steal_ratio is not None:
         compare("machine: share of CPU time taken by the hypervisor", steal_ratio, STEAL_MAX)
+    if others_ratio is not None:
+        compare("machine: share of the server's CPUs taken by other programs", others_ratio, OTHERS_MAX)
     if clock_lag_p99_s is not None:
         compare("machine: lateness of timers (p99)", clock_lag_p99_s, CLOCK_LAG_MAX_S, unit=" s")
     if not checks:

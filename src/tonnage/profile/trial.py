@@ -64,7 +64,8 @@ def judge_run(records: Records, result: LoadResult, objective: Objective) -> Jud
     lag = result.generator_lag
     from_start_s = records.done_s - records.dispatched_s
     if not lag.kept_up and _percentile(from_start_s, good, objective.percentile) <= objective.latency_s:
-        return Judgement("generator_limited", lag.message)
+        late = f"the load generator was {show_duration(lag.lag.p99_s)} late at p99"
+        return Judgement("generator_limited", late)
     failed = float((~good).mean())
     name = percentile_name(objective.percentile)
     if failed > 1 - objective.percentile / 100:

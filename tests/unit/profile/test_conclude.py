@@ -71,6 +71,7 @@ def seen(**fields: object) -> Observed:
         fit=Fit(20e-6, 30e-6, True, 100),
         before_model_bytes=1,
         steal_ratio=0.0,
+        others_ratio=0.0,
         clock_lag_p99_s=0.0,
     )
     return replace(whole, **fields)  # type: ignore[arg-type]

@@ -50,6 +50,7 @@ def judged(
     load: Distribution | None = None,
     curve: tuple[CurvePoint, ...] = (),
     steal: float | None = None,
+    others: float | None = None,
     lag: float | None = None,
 ) -> Stability:
     return judge(
@@ -57,6 +58,7 @@ def judged(
         startup=None if load is None else startup(load),
         curve=curve,
         steal_ratio=steal,
+        others_ratio=others,
         clock_lag_p99_s=lag,
     )
 
@@ -136,6 +138,10 @@ def test_a_calm_measurement_is_stable() -> None:
             "rate 100/s: difference of repeated median latencies is 3, above 0.5",
         ),
         (judged(steal=0.07), "machine: share of CPU time taken by the hypervisor is 0.07, above 0.02"),
+        (
+            judged(others=0.4),
+            "machine: share of the server's CPUs taken by other programs is 0.4, above 0.1",
+        ),
         (judged(lag=0.02), "machine: lateness of timers (p99) is 0.02 s, above 0.005 s"),
         (judged(lag=0.0050001), "machine: lateness of timers (p99) is 0.0050001 s, above 0.005 s"),
     ],
