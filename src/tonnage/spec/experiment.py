@@ -100,6 +100,9 @@ class PodBehavior(Part):
     """CPU used while starting and loading when it is to be had; null: 1."""
     cpu_busy: Amount | None = None
     """CPU used while the model runs without a pause; null: the profile's, else 1."""
+    cpu_bound: Ratio | None = None
+    """Share of a batch's time that the CPU computes, so that it stretches where the node has too few cores; \
+null: the profile's, else 1; 0 for a model on a GPU."""
     memory_ready: Amount | None = None
     """Memory used once ready; null: the profile's, else 0."""
     memory_load: Amount | None = None

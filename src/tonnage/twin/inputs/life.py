@@ -136,7 +136,7 @@ def _compute(container: Mapping[str, Any], facts: LifeFacts) -> Compute:
         memory_limit_bytes=round(memory_limit) if memory_limit else None,
         memory_load_bytes=peak,
         memory_ready_bytes=ready,
-        cpu_bound_ratio=bound,
+        cpu_bound_ratio=float(said.cpu_bound) if said.cpu_bound is not None else bound,
     )
 
 

@@ -11,7 +11,6 @@ from tonnage.errors import Problem, SpecError
 from tonnage.hpa import Hpa
 from tonnage.kube.objects import KubeObject, Reference
 from tonnage.kube.text import Document
-from tonnage.manifests import render
 from tonnage.plan.price import PriceTable, example_prices
 from tonnage.profile import ModelProfile
 from tonnage.spec.simulation import SimulationSpec
@@ -19,12 +18,13 @@ from tonnage.traffic import ArrivalProcess, PoissonArrivals, clipped
 from tonnage.twin.cluster_plan import ClusterPlan
 from tonnage.twin.inputs import cluster as clusters
 from tonnage.twin.inputs import not_modelled as absent
+from tonnage.twin.inputs.assumptions import replica_assumptions
 from tonnage.twin.inputs.collect import Collected, collect
+from tonnage.twin.inputs.gather import gather
 from tonnage.twin.inputs.happenings import Course, read_hpa
 from tonnage.twin.inputs.metrics import metrics_plan
 from tonnage.twin.inputs.options import MEANINGS, Options
 from tonnage.twin.inputs.others import budget_of, other_pods, rollout_plan, surge_of
-from tonnage.twin.inputs.patches import edited, find_target, patch_problems
 from tonnage.twin.inputs.revision import MadeRevision, RevisionFacts, make_revision, priorities_of
 from tonnage.twin.inputs.settings import client_of, control_of, network_of, objective_of
 from tonnage.twin.inputs.texts import InputTexts
@@ -130,8 +130,12 @@ class _Reading:
     def experiment(self) -> Experiment | None:
         """The experiment; None when something is wrong."""
         self._check_options()
-        objects = self._changed(self._objects())
-        self.problems += selector_problems(objects)
+        gathered = gather(self.collected, self.document)
+        objects = gathered.objects
+        self.problems += gathered.problems
+        self.assumed += gathered.assumed
+        self.not_modelled += gathered.not_modelled
+        self._check_selectors(objects)
         chosen, problems = choose(objects, self._wanted())
         if objects or not self.problems:
             self.problems += problems
@@ -162,6 +166,8 @@ class _Reading:
         if self.problems or made is None or workload is None or cluster is None or process is None:
             return None
         self._say_what_is_absent(objects, chosen.deployment, made, chosen.hpa)
+        life = made.revision.life
+        self.assumed += replica_assumptions(facts, life, made.server, made.container)
         self.not_modelled += course.not_modelled
         known = _Known(workload, cluster, process, duration_s, hpa, metrics, course)
         scenario = self._guarded(lambda: self._scenario(known), self.document)
@@ -221,6 +227,11 @@ class _Reading:
                 message = f'must be one of {", ".join(MEANINGS)}, got "{meaning}"'
                 self.problems.append(Problem(f"--metric {name}", message))
 
+    def _check_selectors(self, objects: Sequence[KubeObject]) -> None:
+        """Selectors that match nothing; where foreign kinds may make pods, they may match those."""
+        foreign = absent.kinds_not_modelled(objects)
+        self.problems += selector_problems(objects, with_others=not foreign)
+
     def _wanted(self) -> str | None:
         if self.options.workload is not None:
             return self.options.workload
@@ -243,39 +254,6 @@ class _Reading:
         except ValueError as error:
             self.problems.append(item.problem(("spec",), str(error)))
         return None
-
-    def _objects(self) -> list[KubeObject]:
-        """The objects that were given, before them those made of the ModelService."""
-        given, service = list(self.collected.objects), self.collected.service
-        item = self.collected.service_item
-        if service is None or item is None:
-            return given
-        image = service.spec.image or f"{service.name}:unnamed"
-        try:
-            made = render(service, self.collected.profile, image=image)
-        except SpecError as error:
-            self.problems += [item.placed(problem) for problem in error.problems]
-            return given
-        rendered = [_rendered(value, item) for value in made]
-        taken = {one.reference for one in given}
-        replaced = [one for one in rendered if one.reference in taken]
-        told = "is the one given, not the one made of the ModelService"
-        self.assumed += [f"{one.reference} {told}" for one in replaced]
-        if any(one.kind == "Deployment" for one in replaced):
-            rendered = [one for one in rendered if one.kind != "Service"]  # Its labels may be others.
-        return [one for one in rendered if one not in replaced] + given
-
-    def _changed(self, objects: list[KubeObject]) -> list[KubeObject]:
-        for index, change in enumerate(self.said.changes):
-            path = ("spec", "changes", index)
-            target, problems = find_target(objects, change.target, self.document, (*path, "target"))
-            self.problems += problems
-            if target is None:
-                continue
-            after = edited(target, change.patch)
-            self.problems += patch_problems(target, after, self.document, (*path, "patch"))
-            objects = [after if one is target else one for one in objects]
-        return objects
 
     def _replicas(self, deployment: KubeObject, hpa: Hpa | None) -> int:
         given = deployment.at("spec", "replicas")
@@ -389,12 +367,3 @@ class _Reading:
         if self.options.name is not None:
             return self.options.name
         return simulation.metadata.name if simulation is not None else workload
-
-
-def _rendered(value: dict[str, Any], service: KubeObject) -> KubeObject:
-    """An object that was made of a ModelService; what is wrong with it is told of that document."""
-    metadata = value["metadata"]
-    reference = Reference(
-        value["kind"], metadata["name"], metadata.get("namespace") or "default", value["apiVersion"]
-    )
-    return KubeObject(reference, value, service.source, Document(value, {(): service.document.places[()]}))

@@ -125,8 +125,13 @@ def pod_labels(item: KubeObject) -> dict[str, str] | None:
     return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, Mapping) else {}
 
 
-def selector_problems(objects: Sequence[KubeObject]) -> list[Problem]:
-    """Selectors of workloads, Services and disruption budgets that match no pod of the input."""
+def selector_problems(objects: Sequence[KubeObject], *, with_others: bool = True) -> list[Problem]:
+    """Selectors of workloads, Services and disruption budgets that match no pod of the input.
+
+    Args:
+        objects: Kubernetes objects.
+        with_others: Whether Services and disruption budgets are looked at, and not only workloads.
+    """
     problems: list[Problem] = []
     pods = [(item.namespace, labels) for item in objects if (labels := pod_labels(item)) is not None]
     for item in objects:
@@ -141,6 +146,8 @@ def selector_problems(objects: Sequence[KubeObject]) -> list[Problem]:
             if not selector.matches(labels):
                 message = f"must match the labels of its own template ({_shown(labels)})"
                 problems.append(item.problem(path, f"{message}, got {_shown(item.at(*path))}"))
+        elif not with_others:
+            continue
         elif not any(item.namespace == space and selector.matches(labels) for space, labels in pods):
             known = "; ".join(dict.fromkeys(_shown(labels) for _, labels in pods)) or "none"
             message = f"must match the labels of some pod, got {_shown(item.at(*path))}"

@@ -567,3 +567,72 @@ def test_equal_texts_make_equal_scenarios() -> None:
     one, other = (experiment(DEPLOYMENT, HPA, POOLS, block).scenario for _ in range(2))
     for name in ("workload", "cluster", "happenings", "servers", "metrics", "autoscaler", "control", "network"):
         assert getattr(one, name) == getattr(other, name), name
+
+
+def test_helm_hooks_are_no_part_of_a_release() -> None:
+    """The pod of a chart's test is neither simulated nor counted, and that is said."""
+    hook = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web-test, annotations: {helm.sh/hook: test}}
+spec: {containers: [{name: wget, image: busybox}]}
+"""
+    scenario = experiment(DEPLOYMENT, hook).scenario
+    assert scenario.cluster.other_pods == ()
+    assert scenario.not_modelled == ("Pod/web-test: it is a Helm hook, and no part of the release",)
+
+
+def test_selectors_may_match_the_pods_of_foreign_kinds() -> None:
+    """Beside an InferenceService, a Service that matches none of the known pods is no fault."""
+    foreign = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: m}\n"
+    scenario = experiment(DEPLOYMENT, SERVICE.replace("app: web", "app: m"), foreign).scenario
+    assert scenario.not_modelled == ("InferenceService/m: objects of this kind",)
+
+
+def test_what_is_assumed_of_replicas_is_said() -> None:
+    """Of a plain Deployment much; of a ModelService with a profile that images are there."""
+    plain = "\n".join(experiment(DEPLOYMENT, POOLS).assumed)
+    for field in ("pod.imagePull", "pod.load", "(server)", "pod.livenessUnderLoad", "pod.cpuBusy", "pod.memoryReady"):
+        assert field in plain
+    said = simulation(
+        "pod: {imagePull: 20s, load: 30s, cpuBusy: 1, cpuBound: 0, memoryReady: 2Gi}\n"
+    )
+    fuller = "\n".join(experiment(DEPLOYMENT, POOLS, said).assumed)
+    for field in ("pod.imagePull", "pod.load", "pod.cpuBusy", "pod.memoryReady"):
+        assert field not in fuller
+    measured = experiment(MODEL_SERVICE, POOLS, measured=True).assumed
+    assert [text for text in measured if "(" in text] == [
+        "images are on the nodes, so that no pod waits for a pull (pod.imagePull)"
+    ]
+
+
+def test_what_kubectl_prints_of_a_running_cluster_is_read() -> None:
+    """Status, managed fields, and the ReplicaSet and pods that the Deployment already has."""
+    text = """\
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: apps/v1
+    kind: ReplicaSet
+    metadata:
+      name: web-1
+      uid: u
+      managedFields: [{manager: x, operation: Update, fieldsType: FieldsV1, fieldsV1: {"f:spec": {}}}]
+      ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: d, controller: true}]
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: web, pod-template-hash: "1"}}
+      template: {metadata: {labels: {app: web, pod-template-hash: "1"}}, spec: {containers: [{name: model}]}}
+    status: {replicas: 1, observedGeneration: 3}
+  - apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web-1-a
+      labels: {app: web, pod-template-hash: "1"}
+      creationTimestamp: "2026-11-24T00:00:00Z"
+    spec: {nodeName: n1, containers: [{name: model}]}
+    status: {phase: Running, startTime: "2026-11-24T00:00:00Z", conditions: [{type: Ready, status: "True"}]}
+"""
+    scenario = experiment(DEPLOYMENT, HPA, text, NODES).scenario
+    assert scenario.cluster.other_pods == ()
+    assert scenario.workload.replicas == 3
