@@ -6,6 +6,7 @@ that the state that grew step by step is compared as well.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -145,7 +146,7 @@ def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
             retries -= 1
             waiting.append(value)
         if random.random() < 0.15:
-            _disturb(random, cluster, oracle, world)
+            _disturb(random, cluster, oracle, world, objects)
     return []
 
 
@@ -205,19 +206,40 @@ def _remove(pod: Pod, cluster: Cluster, oracle: Oracle, objects: dict[str, Objec
     oracle.ask("remove", pod=objects[pod.uid])
 
 
-def _disturb(random: Random, cluster: Cluster, oracle: Oracle, world: Object) -> None:
-    """Changes a node, or lets one join."""
+def _disturb(
+    random: Random, cluster: Cluster, oracle: Oracle, world: Object, objects: dict[str, Object]
+) -> None:
+    """Changes a node or a pod, or lets a node join or leave."""
     nodes = world["cluster"]["nodes"]
     node = random.choice(nodes)
-    if random.random() < 0.6:
+    name = node["metadata"]["name"]
+    kind = random.choice(("change", "change", "join", "leave", "pod"))
+    if kind == "pod":
+        for pod in cluster.pods_on(name)[:1]:
+            old = objects[pod.uid]
+            new = copy.deepcopy(old)
+            new["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
+            new["metadata"]["labels"]["tier"] = "gone"
+            oracle.ask("update", old=old, pod=new)
+            cluster.update_pod(pod_from_object(new))
+            objects[pod.uid] = new
+        return
+    # Nodes come and go without images: upstream notices late how many have one, see tonnage.scheduling.nodefit.
+    if kind == "leave" and len(nodes) > 1 and not node["status"]["images"]:
+        for pod in cluster.pods_on(name):
+            _remove(pod, cluster, oracle, objects)
+        oracle.ask("removeNode", node=node)
+        cluster.remove_node(name)
+        nodes.remove(node)
+        return
+    if kind == "change":
         node["metadata"]["labels"]["gpu-type"] = random.choice(("a100", "t4"))
         node["spec"]["taints"] = random.choice(([], [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]))
         oracle.ask("updateNode", node=node)
         cluster.update_node(node_from_object(node))
         return
-    name = f"joined-{len(nodes)}"
+    name = f"joined-{random.randrange(10**9)}"
     labels = {**node["metadata"]["labels"], "kubernetes.io/hostname": name}
-    # Without images: upstream notices late that more nodes have an image, see tonnage.scheduling.nodefit.
     status = {**node["status"], "images": []}
     joined = {"metadata": {"name": name, "labels": labels}, "spec": dict(node["spec"]), "status": status}
     nodes.append(joined)
@@ -243,6 +265,8 @@ def _differences(ours: Placement, upstream: Object) -> list[Difference]:
         ("candidates", _upstream_candidates(upstream), _candidates(ours)),
         ("placed", bool(upstream["host"]), ours.node is not None),
     ]
+    if upstream["picks"] and ours.nomination is not None:
+        pairs.append(("equally good preemptions", upstream["picks"], sorted(ours.nomination.tied)))
     if upstream["host"]:
         pairs += [
             ("feasible", sorted(upstream["feasible"] or []), sorted(ours.feasible)),

@@ -95,6 +95,9 @@ def _spec(random: Random, name: str, strict: float) -> Object:
         spec["preemptionPolicy"] = "Never"
     if random.random() < 0.02:
         spec["hostNetwork"] = True
+    if random.random() < 0.05:
+        image = {"reference": random.choice(_IMAGES), "pullPolicy": "IfNotPresent"}
+        spec["volumes"] = [{"name": "weights", "image": image}]
     if "overhead" in spec and "resources" in spec:
         # See "Deviation" in tonnage.scheduling.requests.
         for place in (spec, *spec["containers"], *spec.get("initContainers", ())):

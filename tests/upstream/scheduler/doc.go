@@ -6,6 +6,7 @@
 //	{"op": "schedule", "pod": {...}}                        where the pod would go; see answer
 //	{"op": "bind", "pod": {...}}                            a pod with spec.nodeName; answers {}
 //	{"op": "remove", "pod": {...}}                          a bound pod goes; answers {}
+//	{"op": "update", "old": {...}, "pod": {...}}            a bound pod changes; answers {}
 //	{"op": "nominate", "pod": {...}}                        a pod with status.nominatedNodeName; answers {}
 //	{"op": "addNode" | "updateNode" | "removeNode", "node": {...}}
 //

@@ -18,6 +18,7 @@ type question struct {
 	Op string `json:"op"`
 	objects
 	Pod  *v1.Pod  `json:"pod"`
+	Old  *v1.Pod  `json:"old"`
 	Node *v1.Node `json:"node"`
 }
 
@@ -75,9 +76,11 @@ func respond(current **cluster, asked *question) (any, error) {
 	if c == nil {
 		return nil, fmt.Errorf("%s: must come after a cluster", asked.Op)
 	}
-	if asked.Pod != nil {
-		if err := admit(asked.Pod); err != nil {
-			return nil, err
+	for _, pod := range []*v1.Pod{asked.Pod, asked.Old} {
+		if pod != nil {
+			if err := admit(pod); err != nil {
+				return nil, err
+			}
 		}
 	}
 	switch asked.Op {
@@ -88,6 +91,8 @@ func respond(current **cluster, asked *question) (any, error) {
 		return struct{}{}, c.sched.Cache.AddPod(c.logger, asked.Pod)
 	case "remove":
 		return struct{}{}, c.sched.Cache.RemovePod(c.logger, asked.Pod)
+	case "update":
+		return struct{}{}, c.sched.Cache.UpdatePod(c.logger, asked.Old, asked.Pod)
 	case "nominate":
 		return struct{}{}, c.nominate(asked.Pod)
 	case "addNode":
