@@ -29,8 +29,8 @@ def replica_assumptions(
         found.append("the model loads at once, because no profile says how long it takes (pod.load)")
     if facts.service is None and (facts.profile is None or facts.profile.settings is None):
         found.append(
-            f"the server has {server.workers} worker(s) and batches of at most {server.size_max} (server), and"
-            " answers probes where it answers requests (pod.livenessUnderLoad)"
+            f"the server has {server.workers} worker(s) and batches of at most {server.size_max} (server),"
+            " and answers probes where it answers requests (pod.livenessUnderLoad)"
         )
     if facts.profile is None and said.cpu_busy is None:
         found.append(
@@ -39,6 +39,6 @@ def replica_assumptions(
         )
     if life.compute.memory_ready_bytes == 0 and life.compute.memory_limit_bytes is not None:
         found.append("no replica reaches its memory limit (pod.memoryReady)")
-    if life.readiness is None and container.get("ports"):
+    if life.readiness is None and life.startup is None and container.get("ports"):
         found.append("a replica gets requests as soon as its container runs, for want of a readiness probe")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -210,9 +211,10 @@ def default_cluster(
         cpu_millicores=max(pod.spec.requests.cpu_millicores, 1),
         memory_bytes=max(pod.spec.requests.memory_bytes, 1),
         gpus=sum(gpus.values()),
-        gpu_types=tuple(sorted({instance.gpu_type for instance in prices.instances} & set(labels.values()))),
+        gpu_types=_gpu_types(labels, prices),
     )
-    fit = cheapest(prices, need, replicas) if _is_plain(gpus) else None
+    unheard = bool(gpus) and not need.gpu_types and any(_names_gpus(key) for key in labels)
+    fit = cheapest(prices, need, replicas) if _is_plain(gpus) and not unheard else None
     if fit is not None:
         instance, per_node = fit.instance, fit.per_node
         cpu_cores, memory_bytes = instance.cpu_cores, instance.memory_bytes
@@ -250,6 +252,17 @@ def default_cluster(
         for index, zone in enumerate(DEFAULT_ZONES)
     )
     return DefaultCluster(pools, f"no nodes were given: {count} {what}, in three zones, without taints")
+
+
+def _gpu_types(labels: Mapping[str, str], prices: PriceTable) -> tuple[str, ...]:
+    """GPU types of the table that the labels name: ``a100``, or as in ``NVIDIA-A100-SXM4-80GB``."""
+    words = {word for value in labels.values() for word in re.split(r"[^a-z0-9]+", value.casefold())}
+    return tuple(sorted({instance.gpu_type for instance in prices.instances} & words - {""}))
+
+
+def _names_gpus(label: str) -> bool:
+    """Whether a node label says which GPUs a node has, as far as its key tells."""
+    return "gpu" in label.casefold() or "accelerator" in label.casefold()
 
 
 def _is_plain(gpus: Mapping[str, int]) -> bool:

@@ -91,5 +91,7 @@ def _rendered(value: dict[str, Any], service: KubeObject) -> KubeObject:
     reference = Reference(
         value["kind"], metadata["name"], metadata.get("namespace") or "default", value["apiVersion"]
     )
-    places = {path: place for path, place in service.document.places.items() if path == ()}
-    return KubeObject(reference, value, service.source, Document(value, places))
+    document = Document(value)
+    if () in service.document.places:
+        document.places[()] = service.document.places[()]
+    return KubeObject(reference, value, service.source, document)

@@ -54,7 +54,8 @@ def other_pods(
             found.append(_other(pod, value, node if nodes is None or node in nodes else None))
     assumed = []
     if found:
-        assumed.append(f"{len(found)} other pods use the CPU and memory that they request, all the time")
+        who = "1 other pod uses" if len(found) == 1 else f"{len(found)} other pods use"
+        assumed.append(f"{who} as much CPU and memory as requested, all the time")
     return found, assumed, problems
 
 

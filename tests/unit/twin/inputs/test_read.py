@@ -19,6 +19,7 @@ from input_texts import (
     texts,
 )
 
+from tonnage.plan.price import example_prices
 from tonnage.twin.inputs import Options, read
 from tonnage.twin.requests import Balancing, MeasuredService, ParametricService
 from tonnage.twin.scenario import (
@@ -226,6 +227,29 @@ def test_a_default_cluster_has_the_labels_that_the_pod_asks_for() -> None:
     assert node.labels["gpu-type"] == "unheard-of"
     assert dict(node.allocatable.scalars) == {"nvidia.com/mig-1g.10gb": 2}
     assert any("without a price" in text for text in found.assumed)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "gpu_type"),
+    [
+        ("gpu-type", "a100", "a100"),
+        ("nvidia.com/gpu.product", "NVIDIA-A100-SXM4-80GB", "a100"),
+        ("cloud.google.com/gke-accelerator", "nvidia-l4", "l4"),
+        ("gpu-type", "unheard-of", None),
+        ("disk", "ssd", "any"),
+    ],
+)
+def test_a_default_cluster_has_the_gpu_that_is_asked_for(key: str, value: str, gpu_type: str | None) -> None:
+    """The type is found in the label's words; of a type without a price the nodes have none."""
+    text = DEPLOYMENT.replace(
+        "    spec:\n      containers:", f"    spec:\n      nodeSelector: {{{key}: {value}}}\n      containers:"
+    ).replace("memory: 8Gi}", "memory: 8Gi, nvidia.com/gpu: 1}")
+    plan = experiment(text).scenario.cluster.pools[0].template
+    by_name = {instance.name: instance.gpu_type for instance in example_prices().instances}
+    found = by_name.get(plan.node.labels["node.kubernetes.io/instance-type"])
+    assert found == gpu_type or (gpu_type == "any" and found is not None)
+    assert (plan.price_per_h > 0) is (gpu_type is not None)
+    assert plan.node.labels[key] == value
 
 
 def test_a_gpu_type_that_no_node_has_is_no_error() -> None:
