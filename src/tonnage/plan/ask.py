@@ -229,7 +229,12 @@ def remarks_of(ask: Ask, model: ReplicaModel) -> tuple[str, ...]:
             f"batches beyond the largest measured size ({largest}) are taken to grow in proportion to items"
         )
     if profile.stability is not None and not profile.stability.stable:
-        remarks.append(f"the profile calls its own figures unstable: {'; '.join(profile.stability.reasons)}")
+        failed = [check.name for check in profile.stability.checks if not check.holds]
+        remarks.append(
+            f"the profile calls its own figures unstable: {len(failed)} of "
+            f"{len(profile.stability.checks)} checks do not hold ({', '.join(failed[:3])}, ...); "
+            "profile again on a calmer machine"
+        )
     if profile.startup is None and ask.demand is not None:
         remarks.append(f"a replica is assumed to start in {duration(READY_UNKNOWN_S)}: it was not measured")
     if profile.machine is not None and abs(len(profile.machine.cpus_server) - ask.cores) >= 1:

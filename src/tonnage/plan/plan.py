@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tonnage.plan.ask import Ask, bounds_of, following_of, model_of, remarks_of, spread_of
 from tonnage.plan.costs import cost_of, packed
@@ -40,7 +41,9 @@ from tonnage.plan.replica import (
 from tonnage.plan.sizing import Counts, Spread, needed, surge_for
 from tonnage.plan.words import duration, percent, rate
 
-_SHOWN: Sequence[float] = tuple(percentile for _, percentile in PERCENTILES)
+_FAR: Final = (0.75, 1.25)
+"""Estimate over measurement, outside of which a reader is told."""
+_SHOWN: Final = tuple(percentile for _, percentile in PERCENTILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def make_plan(ask: Ask) -> ServingPlan:
         rollout=sized.rollout,
         gpus=ask.gpus,
         refusals=sized.refusals,
-        remarks=remarks_of(ask, model),
+        remarks=(*remarks_of(ask, model), *_doubts(replica)),
     )
     if sized.counts is None or sized.rollout is None:
         return replace(plan, reasons=tuple(reasons))
@@ -122,6 +125,20 @@ def make_plan(ask: Ask) -> ServingPlan:
         reasons=(*reasons, *why),
         remarks=(*plan.remarks, *remarks),
     )
+
+
+def _doubts(replica: Replica) -> tuple[str, ...]:
+    """Says so where the estimate is far from what was measured at the same rates."""
+    off = [one for one in replica.comparisons if not _FAR[0] <= one.ratio <= _FAR[1]]
+    if not off:
+        return ()
+    worst = max(off, key=lambda one: abs(math.log(one.ratio)) if 0 < one.ratio < math.inf else math.inf)
+    text = (
+        f"at {len(off)} of {len(replica.comparisons)} measured rates the estimate is off by more than a "
+        f"quarter: at {rate(worst.rate_per_s)} p{worst.percentile:g} was {duration(worst.measured_s)}, "
+        f"the estimate is {duration(worst.estimated_s)}"
+    )
+    return (text,)
 
 
 def _on_nodes(counts: Counts, fit: Packing | None, spread: Spread) -> Counts:

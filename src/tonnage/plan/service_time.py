@@ -145,13 +145,16 @@ def gathered_size(profile: ModelProfile, size_max: int) -> int:
     """Items up to which the server will gather, as its warm-up decides from what it measures there.
 
     Args:
-        profile: With batches.
+        profile: With batches; what its own server chose for the same bound is taken as it is.
         size_max: The document's bound [>= 1].
 
     Source: ``tonnage.batching.service_times.worthwhile_size``, the server's own rule.
     """
     if size_max == 1:
         return 1
+    settings = profile.settings
+    if settings is not None and settings.gather_max is not None and settings.size_max == size_max:
+        return min(settings.gather_max, size_max)
     steady = [(size, profile.batch_mean_s(size) or 0.0) for size in size_classes(size_max)]
     return worthwhile_size(steady)
 

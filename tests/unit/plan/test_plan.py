@@ -216,6 +216,17 @@ def test_the_estimate_is_shown_beside_what_was_measured():
     profile = make_profile(curve=[point(500, 0.0045, 0.0080), point(1000, 0.0065, 0.0130)])
     plan = planned(profile=profile)
     assert [round(one.ratio, 1) for one in plan.replica.comparisons] == [1.0, 1.0]
+    assert plan.remarks == ()
+
+
+def test_an_estimate_far_from_what_was_measured_is_said():
+    """A reader is told where the model of the queue and the real server disagree."""
+    profile = make_profile(curve=[point(500, 0.0045, 0.0080), point(1000, 0.0065, 0.0300)])
+    (remark,) = planned(profile=profile).remarks
+    assert remark == (
+        "at 1 of 2 measured rates the estimate is off by more than a quarter: at 1,000 requests/s p99 was "
+        "30ms, the estimate is 12.9ms"
+    )
 
 
 @given(
