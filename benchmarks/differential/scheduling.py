@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 import tonnage
-from tests.differential.scheduling.compare import Tally, play, play_wide
+from tests.differential.scheduling.compare import Tally, play, play_devices, play_wide
+from tests.differential.scheduling.devices import devices_world
 from tests.differential.scheduling.oracle import Oracle
 from tests.differential.scheduling.worlds import wide_world, world
 from tests.upstream import build
@@ -33,8 +34,9 @@ from tonnage.scheduling import Cluster, node_from_object, pod_from_object, sched
 RESULT = Path(__file__).parent / "results" / "scheduling.json"
 CASES = Path(__file__).parents[2] / "tests" / "differential" / "scheduling" / "cases"
 WORLDS_PER_BATCH = 50
-WIDE_EVERY = 40
-"""So many worlds have one beside them with 100 nodes or more, of which not all are looked at."""
+OTHERS_EVERY = 40
+"""So many worlds have two others beside them: with 100 nodes or more, of which not all are looked at, and with
+claimed devices."""
 
 
 def compare_worlds(program: Path, seed: int, start: int, stop: int) -> tuple[Tally, list[str]]:
@@ -48,10 +50,13 @@ def compare_worlds(program: Path, seed: int, start: int, stop: int) -> tuple[Tal
                 again = world(seed, index)  # playing has changed the other one
                 (CASES / f"world-{seed}-{index}.json").write_text(json.dumps(again, indent=1) + "\n")
                 found.append(f"world {seed}/{index}: {[(one.pod, one.what) for one in differences]}")
-            if index % WIDE_EVERY == 0:
+            if index % OTHERS_EVERY == 0:
                 differences = play_wide(wide_world(seed, index), oracle, tally)
                 if differences:
                     found.append(f"wide world {seed}/{index}: {differences}"[:2000])
+                differences = play_devices(devices_world(seed, index), oracle, tally)
+                if differences:
+                    found.append(f"devices world {seed}/{index}: {differences}"[:2000])
     return tally, found
 
 
@@ -124,7 +129,8 @@ def _document(
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "elapsed_s": round(elapsed_s, 1),
         "worlds": worlds,
-        "wide_worlds": len(range(0, worlds, WIDE_EVERY)),
+        "wide_worlds": len(range(0, worlds, OTHERS_EVERY)),
+        "worlds_with_devices": len(range(0, worlds, OTHERS_EVERY)),
         "pods": tally.pods,
         "differences": len(found),
         "different": found[:20],

@@ -9,7 +9,6 @@ pkg/scheduler/framework/plugins/noderesources/fit.go (fitsRequest), pkg/schedule
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,7 +113,7 @@ def filtered(pod: Pod, cluster: Cluster) -> Filtered:
         reject(unwanted, _UNWANTED)
     if spec.devices:
         places = range(len(table))
-        short_of = (devices_lacking(spec, cluster, place, cluster.devices_on(place)) for place in places)
+        short_of = (devices_lacking(spec, cluster, place) for place in places)
         reject(np.fromiter(short_of, np.bool_, len(table)), _DEVICES)
     return Filtered(pod, cluster, fit, spread, affinity, table.names, fault, shortages)
 
@@ -167,7 +166,7 @@ def ports_taken(spec: PodSpec, ports: set[HostPort]) -> bool:
     )
 
 
-def devices_lacking(spec: PodSpec, cluster: Cluster, place: int, held: Counter[str]) -> bool:
+def devices_lacking(spec: PodSpec, cluster: Cluster, place: int) -> bool:
     """Whether a node has too few devices for the pod's claims: a count per class, and no more than that."""
-    devices = cluster.table.nodes[place].devices
+    devices, held = cluster.table.nodes[place].devices, cluster.devices_on(place)
     return any(amount > devices.get(name, 0) - held[name] for name, amount in spec.devices)

@@ -44,7 +44,9 @@ class Node:
         allocatable: What its pods may request in all.
         pods_max: How many pods it takes.
         images: Bytes of each image that it has, by every name of the image [bytes].
-        devices: How many devices of each DRA device class it has; see ``Pod.devices``.
+        devices: How many devices it has of each device class of dynamic resource allocation, for claims.
+            A simplification: devices of a class are all alike, lie in one node and belong to no other class,
+            and a claim counts them and is used by one pod.
     """
 
     name: str

@@ -29,7 +29,7 @@ def node_from_object(value: Mapping[str, Any]) -> Node:
     """Reads a Node.
 
     Args:
-        value: The object; ``status.allocatable`` says what fits, or ``status.capacity`` where that is missing.
+        value: The object; ``status.allocatable`` says what fits, or ``status.capacity`` where it is missing.
 
     Raises:
         SpecError: Something is wrong with it; carries every problem.

@@ -4,9 +4,9 @@ A pod takes the larger of two phases, per resource: all containers and sidecars 
 any one init container together with the sidecars that start before it. A request at pod level replaces that
 of the containers; overhead comes on top.
 
-Deviation: where a pod-level request is a fraction of a binary unit (``1.5Gi``) and there is overhead, upstream
-adds the overhead to the request itself each time it looks (PodRequests changes a big number in place), so its
-scores for such a pod drift. Ours do not.
+Deviation: where a pod-level request is a fraction of a binary unit (``1.5Gi``) and there is overhead,
+upstream adds the overhead to the request itself each time it looks (PodRequests changes a big number in
+place), so its scores for such a pod drift. Ours do not.
 
 Source: k8s.io/component-helpers v0.37.2, resource/helpers.go; k8s.io/kubernetes v1.37.2,
 pkg/scheduler/framework/types.go (CalculateResource), pkg/scheduler/framework/plugins/noderesources, and

@@ -1,16 +1,14 @@
 """Would a pod fit on one node if other pods were there, or gone? The question of preemption and nomination.
 
 A trial starts from what the filters found for all nodes and keeps only what changes when pods of this one
-node come and go: its requests, ports and devices, and the counts of the domains that it lies in. Nothing of
-the cluster is touched.
+node come and go: its requests and ports, and the counts of the domains that it lies in. Claimed devices stay
+claimed, as upstream does not free them in thought. Nothing of the cluster is touched.
 
 Source: k8s.io/kubernetes v1.37.2, pkg/scheduler/framework/runtime/framework.go
 (RunFilterPluginsWithNominatedPods), and the AddPod and RemovePod of podtopologyspread and interpodaffinity.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 from tonnage.scheduling.affinity import FAR, NEAR, UNWANTED, changes_of
 from tonnage.scheduling.filters import (
@@ -42,7 +40,6 @@ class Trial:
         self._place = place
         self._requested = cluster.requested_at(place)
         self._ports = set(cluster.ports_on(place))
-        self._devices = Counter(cluster.devices_on(place))
         self._spread = [_SpreadTrial(rule, place) for rule in found.spread]
         rules = found.affinity
         self._near = _SumsTrial(found, rules.near, place)
@@ -72,9 +69,10 @@ class Trial:
             rejection = spread.rejection()
             if rejection is not None:
                 return rejection
-        return self._affinity_rejection() or (
-            DEVICES if devices_lacking(spec, found.cluster, place, self._devices) else None
-        )
+        rejection = self._affinity_rejection()
+        if rejection is None and devices_lacking(spec, found.cluster, place):
+            return DEVICES
+        return rejection
 
     def yielding_rejection(self) -> Rejection | None:
         """Why the node is rejected when the pod yields to those nominated here of its priority or a higher.
@@ -112,8 +110,6 @@ class Trial:
             self._requested[name] = self._requested.get(name, 0) + times * amount
         self._requested["pods"] += times
         (self._ports.update if times > 0 else self._ports.difference_update)(other.spec.host_ports)
-        for name, amount in other.spec.devices:
-            self._devices[name] += times * amount
         for spread in self._spread:
             if spread.rule.is_counted(found.pod, other):
                 spread.change(times)

@@ -20,6 +20,7 @@ from tonnage.scheduling import (
     Pod,
     Sampling,
     budget_from_object,
+    devices_from_claim,
     node_from_object,
     pod_from_object,
     schedule,
@@ -147,6 +148,25 @@ def play(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
             waiting.append(value)
         if random.random() < 0.15:
             _disturb(random, cluster, oracle, world, objects)
+    return []
+
+
+def play_devices(world: Object, oracle: Oracle, tally: Tally) -> list[Difference]:
+    """Asks where the pods of a world with claimed devices would go; each by itself, nothing is bound."""
+    claims = {one["metadata"]["name"]: devices_from_claim(one) for one in world["cluster"]["claims"]}
+    cluster = cluster_of({**world["cluster"], "pods": []})
+    for name, devices in world["devices"].items():
+        cluster.update_node(replace(cluster.node(name), devices=devices))
+    for value in world["cluster"]["pods"]:
+        cluster.add_pod(pod_from_object(value, claims=claims))
+    oracle.ask("cluster", **world["cluster"])
+    for value in world["pending"]:
+        upstream = oracle.ask("schedule", pod=value)
+        ours = schedule(pod_from_object(value, claims=claims), cluster)
+        tally.count(ours, upstream)
+        found = _differences(ours, upstream)
+        if found:
+            return found
     return []
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.differential.scheduling.compare import Tally, play, play_wide
+from tests.differential.scheduling.compare import Tally, play, play_devices, play_wide
+from tests.differential.scheduling.devices import devices_world
 from tests.differential.scheduling.oracle import Oracle
 from tests.differential.scheduling.worlds import wide_world, world
 from tests.upstream.build import NoGo, program
@@ -47,6 +48,16 @@ def test_wide_clusters(oracle: Oracle) -> None:
     for index in range(4):
         differences = play_wide(wide_world(SEED, index), oracle, tally)
         assert not differences, f"wide world {SEED}/{index}: {differences}"
+    assert tally.placed > 20
+
+
+def test_claimed_devices(oracle: Oracle) -> None:
+    """Claims of devices, counted per class, are granted and refused as by the real allocator."""
+    tally = Tally()
+    for index in range(12):
+        differences = play_devices(devices_world(SEED, index), oracle, tally)
+        assert not differences, f"devices world {SEED}/{index}: {differences}"
+    assert tally.reasons["DynamicResources: cannot allocate all claims"] > 20
     assert tally.placed > 20
 
 

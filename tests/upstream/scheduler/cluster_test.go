@@ -2,10 +2,13 @@ package scheduler
 
 import (
 	"context"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
@@ -35,6 +38,10 @@ type objects struct {
 	ReplicaSets  []*appsv1.ReplicaSet            `json:"replicaSets"`
 	StatefulSets []*appsv1.StatefulSet           `json:"statefulSets"`
 	Budgets      []*policyv1.PodDisruptionBudget `json:"budgets"`
+	// Of dynamic resource allocation; with device classes, the informers are really started.
+	DeviceClasses []*resourcev1.DeviceClass   `json:"deviceClasses"`
+	Slices        []*resourcev1.ResourceSlice `json:"slices"`
+	Claims        []*resourcev1.ResourceClaim `json:"claims"`
 	// Parallelism is how many nodes are filtered at once; with 1, it is certain which ones are looked at.
 	Parallelism int32 `json:"parallelism"`
 }
@@ -56,7 +63,7 @@ type cluster struct {
 
 func newCluster(from *objects) (*cluster, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	client := fake.NewClientset()
+	client := fake.NewClientset(from.devices()...)
 	c := &cluster{
 		logger:    klog.FromContext(ctx),
 		ctx:       ctx,
@@ -88,7 +95,41 @@ func newCluster(from *objects) (*cluster, error) {
 		c.preempted <- victim.UID
 		return false, nil
 	}
+	if len(from.DeviceClasses) > 0 {
+		c.informers.Start(ctx.Done())
+		c.informers.WaitForCacheSync(ctx.Done())
+		tracked := c.framework.SharedDRAManager()
+		for {
+			claims, err := tracked.ResourceClaims().List()
+			if err != nil {
+				return nil, err
+			}
+			slices, err := tracked.ResourceSlices().ListWithDeviceTaintRules()
+			if err != nil {
+				return nil, err
+			}
+			if len(claims) == len(from.Claims) && len(slices) == len(from.Slices) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 	return c, c.fill(from)
+}
+
+// devices are the objects that only reach the scheduler by way of an API server.
+func (o *objects) devices() []runtime.Object {
+	var found []runtime.Object
+	for _, one := range o.DeviceClasses {
+		found = append(found, one)
+	}
+	for _, one := range o.Slices {
+		found = append(found, one)
+	}
+	for _, one := range o.Claims {
+		found = append(found, one)
+	}
+	return found
 }
 
 func (c *cluster) fill(from *objects) error {
