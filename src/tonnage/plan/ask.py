@@ -243,7 +243,9 @@ def remarks_of(ask: Ask, model: ReplicaModel) -> tuple[str, ...]:
             f"a replica has {ask.cores:g}: times on other hardware differ"
         )
     if ask.service.spec.batching.wait_max.seconds > 0 and ask.size_max > 1:
-        remarks.append("the estimate adds the whole batch delay to every request: more than it takes")
+        remarks.append(
+            "the estimate only adds the batch delay to every request; trust the twin, which plays it"
+        )
     if ask.demand is not None:
         peak = ask.demand.peak_per_s(ask.service.spec.server.latency_window.seconds)
         if peak > ask.rate_per_s * (1 + 1e-9):
