@@ -35,8 +35,8 @@ RESULT = Path(__file__).parent / "results" / "scheduling.json"
 CASES = Path(__file__).parents[2] / "tests" / "differential" / "scheduling" / "cases"
 WORLDS_PER_BATCH = 50
 OTHERS_EVERY = 40
-"""So many worlds have two others beside them: with 100 nodes or more, of which not all are looked at, and with
-claimed devices."""
+"""One in so many worlds has two others beside it: one of 100 nodes or more, of which not all are looked at,
+and one with claimed devices."""
 
 
 def compare_worlds(program: Path, seed: int, start: int, stop: int) -> tuple[Tally, list[str]]:

@@ -12,6 +12,7 @@ Object = dict[str, Any]
 NAMESPACES: dict[str, dict[str, str]] = {"default": {}, "ml": {"team": "a"}, "batch": {"team": "b", "tier": "low"}}
 _KEYS = ("kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/zone", "gpu-type")
 _GPUS = ("nvidia.com/gpu",) * 5 + ("amd.com/gpu", "gpu.intel.com/i915", "habana.ai/gaudi", "nvidia.com/mig-1g.10gb")
+_PAIRS = (("kubernetes.io/os", "linux"), ("gpu-type", "a100"), ("generation", "2"), ("capacity-type", "spot"))
 _CPUS = ("100m", "250m", "0.5", "1", "100m", "200m", "1500m", "2", "4", "8", "0.1005", "0")
 _MEMORY = ("64Mi", "128M", "512Mi", "1Gi", "1.5Gi", "64Mi", "200M", "4Gi", "16Gi", "30G", "100000k", "0")
 _IMAGES = ("registry.example/serve:1", "registry.example/serve:2", "registry.example/tiny:1",
@@ -80,8 +81,8 @@ def _spec(random: Random, name: str, strict: float) -> Object:
         spec["overhead"] = {"cpu": "250m", "memory": "120Mi"}
     if random.random() < 0.12:
         _add_pod_level(random, spec)
-    if random.random() < 0.2 * strict:
-        pair = random.choice((("kubernetes.io/os", "linux"), ("gpu-type", "a100"), ("gpu-type", "t4"), ("generation", "2")))
+    if random.random() < 0.1 + 0.2 * strict:
+        pair = random.choice(_PAIRS)
         spec["nodeSelector"] = dict([pair])
     spec["tolerations"] = _tolerations(random)
     affinity = _affinity(random, name, strict)
@@ -262,7 +263,7 @@ def _spread(random: Random, name: str, strict: float) -> list[Object]:
             constraint["matchLabelKeys"] = ["pod-template-hash"]
         if constraint["whenUnsatisfiable"] == "DoNotSchedule" and random.random() < 0.25:
             constraint["minDomains"] = random.choice((1, 2, 3, 5))
-        if random.random() < 0.3:
+        if random.random() < 0.5:
             constraint["nodeAffinityPolicy"] = random.choice(("Honor", "Ignore"))
         if random.random() < 0.3:
             constraint["nodeTaintsPolicy"] = random.choice(("Honor", "Ignore"))
