@@ -139,8 +139,8 @@ class _World:
         held = PodState(state.next_pod_number(), pod.name, pod, state.now_s, other=other)
         state.pods[pod.name] = held
         if other.node is not None:
-            held.pod = state.cluster.add_pod(pod, other.node)
-            held.node, held.phase, held.ready = other.node, "Running", True
+            state.bind(held, other.node)
+            held.phase, held.ready = "Running", True
         state.tell(Topic.POD_CREATED, held)
         state.watch(lambda gone: self._return(held, gone), Topic.POD_GONE)
 

@@ -141,6 +141,7 @@ class Run:
         self.nodes: Final[dict[str, NodeState]] = {}
         self.records: Final[list[Record]] = []
         self._watchers: dict[Topic, list[Watcher]] = {topic: [] for topic in Topic}
+        self._on_node: dict[str, dict[str, PodState]] = {}
         self._pod_number = 0
 
     @property
@@ -173,8 +174,24 @@ class Run:
         return (pod for pod in self.pods.values() if pod.other is None)
 
     def pods_on(self, node: str) -> list[PodState]:
-        """All pods of a node, oldest first."""
-        return [pod for pod in self.pods.values() if pod.node == node]
+        """All pods of a node, in the order in which they came."""
+        return list(self._on_node.get(node, {}).values())
+
+    def bind(self, pod: PodState, node: str) -> None:
+        """Put a pod on a node, in the scheduler's view too."""
+        pod.pod = self.cluster.add_pod(pod.pod, node)
+        pod.node = node
+        self._on_node.setdefault(node, {})[pod.name] = pod
+
+    def forget(self, pod: PodState) -> None:
+        """A pod's object is gone."""
+        pod.gone = True
+        del self.pods[pod.name]
+        if pod.node is not None:
+            self._on_node[pod.node].pop(pod.name, None)
+        if self.cluster.find_pod(pod.pod.uid) is not None:
+            self.cluster.remove_pod(pod.pod.uid)
+        self.cluster.withdraw(pod.pod.uid)
 
     def note_pod(self, pod: PodState, what: PodFact, detail: str = "") -> None:
         """Record a fact about a pod of the workload; other people's pods only when they lose their place."""

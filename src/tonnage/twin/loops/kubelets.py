@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from tonnage.twin.events import Priority
 from tonnage.twin.loops.replica import Replica
 from tonnage.twin.serving import Serving
 from tonnage.twin.state import NodeState, PodState, Run, Topic
+
+OTHERS_END_S: Final = 1.0
+"""How long other people's pods take to end at most [s]."""
 
 
 class Kubelets:
@@ -48,6 +52,8 @@ class Kubelets:
                 self.replicas[pod.name].revive()
             elif pod.deleted_s is not None:
                 self.remove(pod)
+            elif pod.other is None:
+                self._arrive(pod)
 
     def remove(self, pod: PodState) -> None:
         """A pod's object goes, whatever its kubelet thinks."""
@@ -56,14 +62,16 @@ class Kubelets:
         replica = self.replicas.pop(pod.name, None)
         if replica is not None:
             replica.cut()
-            self._serving.give_slot(replica.slot)
-        pod.gone = True
-        del self._run.pods[pod.name]
-        if self._run.cluster.find_pod(pod.pod.uid) is not None:
-            self._run.cluster.remove_pod(pod.pod.uid)
-        self._run.cluster.withdraw(pod.pod.uid)
+            self._give_back(replica.slot)
+        self._run.forget(pod)
         self._run.note_pod(pod, "gone")
         self._run.tell(Topic.POD_GONE, pod)
+
+    def _give_back(self, slot: int) -> None:
+        """Let a slot be used again when no proxy sends to it any more."""
+        times = self._run.scenario.control
+        quiet_s = times.endpoints_s + times.proxy_s + 1.0
+        self._run.engine.after(quiet_s, Priority.OBSERVE, lambda: self._serving.give_slot(slot))
 
     def _replica(self, pod: PodState) -> Replica:
         assert pod.node is not None
@@ -88,9 +96,9 @@ class Kubelets:
         self._run.engine.after(sync_s, Priority.KUBELET, lambda: self._arrive(pod))
 
     def _arrive(self, pod: PodState) -> None:
-        if pod.gone or pod.node is None or not self._run.nodes[pod.node].alive:
-            return
-        self._replica(pod).arrive()
+        node = self._run.nodes.get(pod.node or "")
+        if not pod.gone and node is not None and node.alive:
+            self._replica(pod).arrive()
 
     def _deleted(self, pod: PodState) -> None:
         if pod.node is None:
@@ -108,8 +116,9 @@ class Kubelets:
         if replica is not None:
             replica.delete()
         else:
-            grace_s = min(pod.grace_s, 1.0)
-            self._run.engine.after(grace_s, Priority.STATUS, lambda: self.remove(pod))
+            # somebody else's pod, or one that its kubelet has not seen: nothing of it has to be drained
+            end_s = min(pod.grace_s, OTHERS_END_S)
+            self._run.engine.after(end_s, Priority.STATUS, lambda: self.remove(pod))
 
 
 def _nobody(replica: Replica) -> None:

@@ -63,7 +63,7 @@ class Nodes:
             return
         if node.alive:
             self._kubelets.fail(node)
-        left = [pod for pod in self._run.pods.values() if pod.node == name]
+        left = self._run.pods_on(name)
         self._run.cluster.remove_node(name)
         self._run.note_node(name, "removed", why)
         self._run.tell(Topic.NODE_GONE, node)

@@ -17,15 +17,18 @@ class Placing:
 
     Args:
         run: The run.
+
+    Attributes:
+        generation: Changes whenever a node or what is on nodes has changed.
     """
 
     def __init__(self, run: Run) -> None:
+        self.generation = 0
         self._run = run
         self._active: dict[str, Waiting] = {}
         self._unschedulable: dict[str, Waiting] = {}
         self._rng = run.rng("scheduler")
         self._ticket: Ticket | None = None
-        self._generation = 0
         self._refused: dict[int, tuple[int, str]] = {}
         self._away_until_s = 0.0
         run.watch(self._created, Topic.POD_CREATED)
@@ -45,7 +48,7 @@ class Placing:
         if placement.node is None:
             self._created(pod)
             return False
-        self._assign(pod, placement.node)
+        self._run.bind(pod, placement.node)
         return True
 
     def restart(self, away_s: float) -> None:
@@ -78,7 +81,7 @@ class Placing:
 
     def _changed(self) -> None:
         """Something may have made room: what did not fit is tried again."""
-        self._generation += 1
+        self.generation += 1
         for name, waiting in self._unschedulable.items():
             ready_s = waiting.since_s + back_off_s(waiting.attempts, self._run.scenario.control)
             self._active[name] = dataclasses.replace(waiting, ready_s=ready_s)
@@ -102,25 +105,25 @@ class Placing:
 
     def _try(self, pod: PodState, waiting: Waiting) -> None:
         known = self._refused.get(id(pod.pod.spec))
-        if known is not None and known[0] == self._generation:
+        if known is not None and known[0] == self.generation:
             # a pod of the same template has just been refused, and nothing has changed since
             self._refuse(pod, waiting, known[1])
             return
         placement = schedule(pod.pod, self._run.cluster, choose=self._choose)
         if placement.node is not None:
-            self._assign(pod, placement.node)
+            self._run.bind(pod, placement.node)
             self._run.note_pod(pod, "scheduled")
-            self._generation += 1
+            self.generation += 1
             self._run.tell(Topic.POD_BOUND, pod)
             if any(self._run.pods[name].pod.spec.affinity for name in self._unschedulable):
                 self._changed()
             return
         nomination = placement.nomination
         if nomination is None:
-            self._refused[id(pod.pod.spec)] = (self._generation, placement.note)
+            self._refused[id(pod.pod.spec)] = (self.generation, placement.note)
         self._refuse(pod, waiting, placement.note)
         if nomination is not None:
-            self._generation += 1
+            self.generation += 1
             pod.pod = self._run.cluster.nominate(pod.pod, nomination.node)
             self._run.note_pod(pod, "nominated", f"to {nomination.node}")
             for victim in nomination.victims:
@@ -130,10 +133,6 @@ class Placing:
         state = self._run.pods[victim.name]
         self._run.note_pod(state, "preempted", f"by {by.name}, of priority {by.pod.spec.priority}")
         self._run.delete(state, f"preempted by {by.name}")
-
-    def _assign(self, pod: PodState, node: str) -> None:
-        pod.pod = self._run.cluster.add_pod(pod.pod, node)
-        pod.node = node
 
     def _refuse(self, pod: PodState, waiting: Waiting, message: str) -> None:
         if message != pod.message:

@@ -46,6 +46,7 @@ class Provisioning:
         self._booting: dict[str, NodeState] = {}
         self._left_alone_until_s: dict[str, float] = {}
         self._unneeded_since_s: dict[str, float] = {}
+        self._movable: dict[str, tuple[int, bool]] = {}
         self._added_s = -math.inf
         self._batch: Ticket | None = None
         self._batch_began_s = math.inf
@@ -267,6 +268,12 @@ class Provisioning:
         budget = self._run.scenario.cluster.budget
         if own and budget is not None and self._nodes.evictions_allowed() < 1:
             return False
+        known = self._movable.get(node.name)
+        if known is None or known[0] != self._placing.generation:
+            known = self._movable[node.name] = (self._placing.generation, self._try_to_move(node, pods))
+        return known[1]
+
+    def _try_to_move(self, node: NodeState, pods: list[PodState]) -> bool:
         others = [name for name, item in self._run.nodes.items() if item is not node and not item.leaving]
         with trial(self._run.cluster) as attempt:
             return all(_moves(attempt, pod.pod, others) for pod in pods)

@@ -36,6 +36,7 @@ from tonnage.twin.serving import Serving
 from tonnage.twin.state import PodState, Run, Topic
 
 _NEAR_S: Final = 1e-6
+_FLEET: Final = ""
 _RESOURCE: Final = frozenset({"Resource", "ContainerResource"})
 _UNAVAILABLE: Final = "the server is currently unable to handle the request"
 Readings = dict[str, Reading]
@@ -114,8 +115,11 @@ class Scraping:
         if scope == "pod":
             return self._pod_answer(metric)
         value = pipeline.fleet_value(metric, self._plan.sustainable_per_s, self._pairs())
+        if value is None and self._plan.custom.idle != "absent":
+            value = self._told.get((_FLEET, metric.name)) if self._plan.custom.idle == "last" else 0.0
         if value is None:
             return None
+        self._told[_FLEET, metric.name] = value
         at_s = self._custom[-1][0]
         if query.type == "External":
             return ExternalValues((pipeline.milli(value),), at_s)

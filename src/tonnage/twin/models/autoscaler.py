@@ -72,13 +72,14 @@ def _seen(spec: MetricSpec, scene: Scene, *, computed: bool) -> MetricSeen:
     """What was seen of one metric, in its unit, or in percent for a utilisation."""
     name, target = spec.query.name, spec.target
     percent = target.average_utilization_percent
-    wanted = float(percent) if percent is not None else _unit(target.average_value_milli or target.value_milli)
+    milli = target.average_value_milli or target.value_milli or 0
+    wanted = float(percent) if percent is not None else milli / _MILLI
     if not computed:
-        return MetricSeen(name, None, wanted or 0.0, None)
+        return MetricSeen(name, None, wanted, None)
     counted = count_metric(spec, scene)
     if isinstance(counted, Failure):
-        return MetricSeen(name, None, wanted or 0.0, None, counted.message)
-    return MetricSeen(name, _current(counted.status, spec), wanted or 0.0, counted.replicas)
+        return MetricSeen(name, None, wanted, None, counted.message)
+    return MetricSeen(name, _current(counted.status, spec), wanted, counted.replicas)
 
 
 def _current(status: MetricStatus, spec: MetricSpec) -> float | None:

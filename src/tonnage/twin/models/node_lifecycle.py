@@ -9,7 +9,8 @@ then it is more likely that the controller is cut off than that all machines die
 Source: k8s.io/kubernetes v1.37.2 pkg/controller/nodelifecycle/node_lifecycle_controller.go
     (monitorNodeHealth, tryUpdateNodeHealth, processTaintBaseEviction, doNoExecuteTaintingPass,
     handleDisruption, ComputeZoneState, ReducedQPSFunc, HealthyQPSFunc),
-    cmd/kube-controller-manager/app/options (0.1/s, 0.01/s, 55%, 50 nodes), pkg/controller/tainteviction/taint_eviction.go, pkg/kubelet/kubelet.go (lease of 40 s,
+    cmd/kube-controller-manager/app/options (0.1/s, 0.01/s, 55%, 50 nodes),
+    pkg/controller/tainteviction/taint_eviction.go, pkg/kubelet/kubelet.go (lease of 40 s,
     renewed every quarter), pkg/controller/podgc/gc_controller.go (20 s, orphans after 40 s).
 
 Deviations:
