@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from tonnage.errors import Problem, SpecError
+from tonnage.kube.paths import format_path, parse_path
 from tonnage.kube.quantity import Quantity
 from tonnage.spec.experiment import Client, Control, Metrics, PodBehavior, ServerBehavior, Start
 from tonnage.spec.nodepools import DocumentMetadata
@@ -40,8 +41,11 @@ class Change(Part):
 
     target: Text
     """Which object: `Kind/name`, or only `Kind` where there is one."""
-    patch: JsonMapping
+    patch: JsonMapping = Field(default_factory=dict)
     """What changes, as a JSON merge patch: mappings are merged, null takes out, lists are replaced."""
+    set: JsonMapping = Field(default_factory=dict)
+    """What changes, field by field: a path such as `spec.template.spec.containers[0].livenessProbe` to \
+its value; null takes out."""
 
 
 class NodeFailure(Part):
@@ -107,8 +111,10 @@ class Edit(Part):
     """When, from the start."""
     target: Text
     """Which object: `Kind/name`, or only `Kind` where there is one."""
-    patch: JsonMapping
+    patch: JsonMapping = Field(default_factory=dict)
     """What changes, as a JSON merge patch."""
+    set: JsonMapping = Field(default_factory=dict)
+    """What changes, field by field: a path to its value; null takes out."""
     server: ServerBehavior | None = None
     """With a change of the pod template: how the new revision serves; null: as before."""
     pod: PodBehavior | None = None
@@ -260,11 +266,26 @@ class Simulation(Part):
 
 
 def _breaches(spec: SimulationSpec) -> Iterator[Problem]:
+    for index, change in enumerate(spec.changes):
+        yield from _edit_breaches(change, f"spec.changes[{index}]")
     for index, happening in enumerate(spec.happenings):
         path = f"spec.happenings[{index}]"
         if spec.duration is not None and happening.at >= spec.duration:
             yield Problem(f"{path}.at", f"must be before the end ({spec.duration}), got {happening.at}")
         if isinstance(happening, NodeFailure) and (happening.node is None) == (happening.zone is None):
             yield Problem(path, "must have either node or zone")
+        if isinstance(happening, Edit):
+            yield from _edit_breaches(happening, path)
     if spec.duration is not None and spec.interval > spec.duration:
         yield Problem("spec.interval", f"must be <= duration ({spec.duration}), got {spec.interval}")
+
+
+def _edit_breaches(edit: Change | Edit, path: str) -> Iterator[Problem]:
+    """An edit that changes nothing, and paths that are none."""
+    behaves = isinstance(edit, Edit) and (edit.server is not None or edit.pod is not None)
+    if not edit.patch and not edit.set and not behaves:
+        yield Problem(path, "must have patch or set")
+    for name in edit.set:
+        if parse_path(name) is None:
+            where = f"{path}.{format_path(('set', name))}"
+            yield Problem(where, f'must be a path such as spec.metrics[0].type, got "{name}"')

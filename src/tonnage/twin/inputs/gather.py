@@ -11,7 +11,7 @@ from tonnage.kube.objects import KubeObject, Reference
 from tonnage.kube.text import Document
 from tonnage.manifests import render
 from tonnage.twin.inputs.collect import Collected
-from tonnage.twin.inputs.patches import edited, find_target, patch_problems
+from tonnage.twin.inputs.patches import apply_edit, find_target
 
 HELM_HOOK: Final = "helm.sh/hook"
 """Annotation of objects that Helm makes for a moment, such as a test's pod; they are no part of a release."""
@@ -54,8 +54,8 @@ def gather(collected: Collected, document: KubeObject) -> Gathered:
         target, problems = find_target(found.objects, change.target, document, (*path, "target"))
         found.problems += problems
         if target is not None:
-            after = edited(target, change.patch)
-            found.problems += patch_problems(target, after, document, (*path, "patch"))
+            after, problems = apply_edit(target, change, document, path)
+            found.problems += problems
             found.objects = [after if one is target else one for one in found.objects]
     return found
 

@@ -22,7 +22,7 @@ from tonnage.spec.simulation import HappeningPart
 from tonnage.twin import happenings as twin
 from tonnage.twin.cluster_plan import ClusterPlan
 from tonnage.twin.happenings import Controller, Happening
-from tonnage.twin.inputs.patches import edited, find_target, patch_problems
+from tonnage.twin.inputs.patches import apply_edit, edited, find_target
 from tonnage.twin.inputs.revision import RevisionFacts, make_revision
 from tonnage.twin.inputs.serving import ServingFacts
 from tonnage.twin.requests import ServerModel
@@ -144,20 +144,20 @@ class Course:
         self.problems += problems
         if target is None:
             return
-        after = edited(target, one.patch)
-        wrong = patch_problems(target, after, self.document, (*path, "patch"))
+        after, wrong = apply_edit(target, one, self.document, path)
         self.problems += wrong
         if wrong:
             return
+        where: Path = (*path, "patch" if one.patch else "set")
         if target is self.deployment:
             if one.server is not None:
                 self.facts = dataclasses.replace(self.facts, server=one.server)
             if one.pod is not None:
                 self.facts = dataclasses.replace(self.facts, pod=one.pod)
             behaves = one.server is not None or one.pod is not None
-            self._new_deployment(after, one.at.seconds, (*path, "patch"), f"edit at {one.at}", behaves)
+            self._new_deployment(after, one.at.seconds, where, f"edit at {one.at}", behaves)
         else:
-            self._new_hpa(after, one.at.seconds, (*path, "patch"))
+            self._new_hpa(after, one.at.seconds, where)
 
     def _new_deployment(
         self, after: KubeObject, at_s: float, path: Path, label: str, behaves: bool = False

@@ -25,6 +25,8 @@ OURS: Final[Mapping[str, Meaning]] = {
 }
 """Metrics of our server, by the names under which the HPA asks for them."""
 
+WINDOW_S_DEFAULT: Final = 30.0
+"""Span of our server's percentiles [s], unless a ModelService says another."""
 _SOURCES: Final = {"Pods": "pods", "Object": "object", "External": "external"}
 Scope = Literal["pod", "fleet"]
 
@@ -64,6 +66,7 @@ def metrics_plan(
     profile: ModelProfile | None,
     *,
     lenient: bool,
+    window_s: float = WINDOW_S_DEFAULT,
 ) -> tuple[MetricsPlan, list[Problem]]:
     """The pipelines, serving what the HPA asks for.
 
@@ -73,6 +76,7 @@ def metrics_plan(
         hpas: The workload's HPA in every form that it takes during the run.
         profile: What was measured, for the sustainable rate.
         lenient: Whether an unknown metric is an error of the metrics API instead of a problem.
+        window_s: Span of our server's percentiles [s], where the Simulation says none.
 
     Returns:
         The plan, and a problem for each metric that nothing serves.
@@ -94,7 +98,7 @@ def metrics_plan(
                 served[wanted.name, wanted.scope] = metric
     plan = MetricsPlan(
         resource=ResourceMetrics(said.resource.resolution.seconds) if said.resource is not None else None,
-        custom=_custom(said.custom) if said.custom is not None else None,
+        custom=_custom(said.custom, window_s) if said.custom is not None else None,
         metrics=tuple(served.values()),
         sustainable_per_s=sustainable_per_s,
     )
@@ -128,7 +132,7 @@ def _unserved(name: str) -> tuple[str, str]:
     return message, f'did you mean "{meant}"? Else {hint}' if meant else hint
 
 
-def _custom(said: CustomPipeline) -> CustomMetrics:
+def _custom(said: CustomPipeline, window_of_ours_s: float) -> CustomMetrics:
     """The pipeline; what is not said is our metrics API's way, or Prometheus' usual one.
 
     Source: kubernetes-sigs/prometheus-adapter docs/config.md (rules with ``[2m]``); Prometheus'
@@ -136,7 +140,7 @@ def _custom(said: CustomPipeline) -> CustomMetrics:
     """
     ours = said.type == "metricsApi"
     scrape_s = said.scrape_period.seconds if said.scrape_period is not None else 5.0 if ours else 30.0
-    window_s = said.window.seconds if said.window is not None else 30.0 if ours else 120.0
+    window_s = said.window.seconds if said.window is not None else window_of_ours_s if ours else 120.0
     stale_s = said.stale.seconds if said.stale is not None else 0.0 if ours else 300.0
     return CustomMetrics(
         kind="metrics-api" if ours else "prometheus-adapter",

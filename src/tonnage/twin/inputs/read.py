@@ -22,7 +22,7 @@ from tonnage.twin.inputs.assumptions import replica_assumptions
 from tonnage.twin.inputs.collect import Collected, collect
 from tonnage.twin.inputs.gather import gather
 from tonnage.twin.inputs.happenings import Course, read_hpa
-from tonnage.twin.inputs.metrics import metrics_plan
+from tonnage.twin.inputs.metrics import WINDOW_S_DEFAULT, metrics_plan
 from tonnage.twin.inputs.options import MEANINGS, Options
 from tonnage.twin.inputs.others import budget_of, other_pods, rollout_plan, surge_of
 from tonnage.twin.inputs.revision import MadeRevision, RevisionFacts, make_revision, priorities_of
@@ -341,8 +341,15 @@ class _Reading:
 
     def _metrics(self, hpas: Sequence[KubeObject]) -> MetricsPlan:
         known = {name: one for name, one in self.options.meanings.items() if one in MEANINGS}
+        service = self.collected.service
+        window_s = service.spec.server.latency_window.seconds if service is not None else WINDOW_S_DEFAULT
         plan, problems = metrics_plan(
-            self.said.metrics, known, hpas, self.collected.profile, lenient=self.said.lenient
+            self.said.metrics,
+            known,
+            hpas,
+            self.collected.profile,
+            lenient=self.said.lenient,
+            window_s=window_s,
         )
         self.problems += problems
         return plan

@@ -443,6 +443,43 @@ def test_changes_are_made_before_the_start() -> None:
     assert scenario.workload.revision.life.termination.grace_s == 5
 
 
+def test_single_fields_are_set_by_their_paths() -> None:
+    """Beside a patch, which replaces whole lists, a path changes one field of one container."""
+    block = (
+        "changes:\n"
+        "  - target: Deployment\n"
+        "    patch: {spec: {replicas: 4}}\n"
+        "    set:\n"
+        "      spec.template.spec.containers[0].livenessProbe: null\n"
+        "      spec.template.spec.containers[0].readinessProbe.periodSeconds: 7\n"
+        "      spec.template.spec.containers[1]: {name: sidecar}\n"
+        "      'metadata.labels[\"example.com/a\"]': b\n"
+        "happenings:\n"
+        "  - {type: edit, at: 5s, target: Deployment, set: {'spec.template.spec.containers[1]': null}}\n"
+    )
+    scenario = experiment(DEPLOYMENT, HPA, simulation(block)).scenario
+    life = scenario.workload.revision.life
+    assert scenario.workload.replicas == 4
+    assert life.liveness is None
+    assert life.readiness is not None
+    assert (life.readiness.period_s, life.readiness.initial_delay_s) == (7, 30)
+    assert any("container sidecar" in line for line in scenario.not_modelled)
+    (rollout,) = scenario.happenings
+    assert isinstance(rollout, Rollout)
+    assert rollout.revision.pod.labels != scenario.workload.revision.pod.labels
+
+
+def test_the_window_of_our_percentiles_is_the_servers_own() -> None:
+    """``spec.server.latencyWindow`` of a ModelService, unless the Simulation says another."""
+    text = MODEL_SERVICE + "  server: {latencyWindow: 45s}\n"
+    custom = experiment(text, measured=True).scenario.metrics.custom
+    assert custom is not None
+    assert custom.window_s == 45.0
+    other = experiment(text, simulation("metrics: {custom: {window: 10s}}\n"), measured=True).scenario.metrics.custom
+    assert other is not None
+    assert other.window_s == 10.0
+
+
 def test_happenings_come_in_order_of_time() -> None:
     """Each kind has its form in the twin."""
     block = """\
