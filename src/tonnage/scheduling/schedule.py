@@ -53,13 +53,14 @@ def schedule(
         A node; or why there is none, and perhaps whom to preempt. A gated pod is not tried at all.
     """
     if pod.spec.gates:
-        return Placement(pod, None, message=f"waiting for scheduling gates: [{' '.join(pod.spec.gates)}]")
+        message = f"waiting for scheduling gates: [{' '.join(pod.spec.gates)}]"
+        return Placement(pod, None, message=message, next_start=sampling.start)
     if not len(cluster.table):
-        return Placement(pod, None, message=NO_NODES)
+        return Placement(pod, None, message=NO_NODES, next_start=sampling.start)
     found = filtered(pod, cluster)
     refusal = found.fit.refusal
     if refusal is not None:
-        return _refused(found, refusal, preempt=preempt)
+        return replace(_refused(found, refusal, preempt=preempt), next_start=sampling.start)
     overruled = _overruled(found)
     nominated = _nominated_place(found, overruled)
     if nominated is not None:

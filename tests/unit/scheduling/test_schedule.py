@@ -97,6 +97,18 @@ def test_a_pod_that_names_a_node_is_not_tried_elsewhere() -> None:
     )
 
 
+def test_terms_that_name_different_nodes_match_none() -> None:
+    """A term with two names matches no node, and the event says so of all nodes at once."""
+    names = [{"key": "metadata.name", "operator": "In", "values": [name]} for name in "ab"]
+    terms = {"nodeSelectorTerms": [{"matchFields": names}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    found = schedule(pod("p", affinity=affinity), cluster(node("a"), node("b")))
+    assert found.message == (
+        "0/2 nodes are available: pod affinity terms conflict. preemption: 0/2 nodes are available: "
+        "2 Preemption is not helpful for scheduling."
+    )
+
+
 def test_host_ports_conflict_by_address_protocol_and_port() -> None:
     """A port is taken for every address, or for one; protocols do not meet."""
 
@@ -276,6 +288,8 @@ def test_a_search_goes_on_where_the_last_one_ended() -> None:
     again = schedule(pod("q"), state, sampling=Sampling(0, found.next_start))
     assert not set(again.feasible) & set(found.feasible)
     assert again.next_start == 288
+    gated = pod("r", schedulingGates=[{"name": "g"}])
+    assert schedule(gated, state, sampling=Sampling(0, 7)).next_start == 7
 
 
 def test_what_is_read_later_is_what_was_decided() -> None:
