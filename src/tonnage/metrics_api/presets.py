@@ -1,0 +1,129 @@
+"""How the metrics pages of well-known servers map to what autoscaling wants.
+
+A preset says which of a server's own metrics hold latency, requests and work in flight; the answers then have
+the same names and units for every server: ``inference_latency_p99`` in seconds, ``requests_per_second``,
+``requests_in_flight``. A server that keeps a summary instead of a histogram gives its own quantile, which
+cannot be merged over pods; the preset says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tonnage.contract import metrics as ours
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySource:
+    """Where latency is.
+
+    Attributes:
+        metric: Name of the family.
+        form: ``histogram``: cumulative buckets; ``summary``: quantiles that the server made itself.
+        to_seconds: Factor from its unit to seconds.
+        labels: Labels that a series must have to count.
+    """
+
+    metric: str
+    form: Literal["histogram", "summary"] = "histogram"
+    to_seconds: float = 1.0
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One kind of server.
+
+    Attributes:
+        name: What an annotation names it.
+        port: Where its page is unless the pod says otherwise.
+        path: The page.
+        latency: Where latency is; None where it tells none.
+        requests: Counter of requests; None takes the latency's count.
+        in_flight: Gauges whose sum is the work in flight.
+        source: Where its names are documented.
+    """
+
+    name: str
+    port: int
+    path: str
+    latency: LatencySource | None
+    requests: str | None
+    in_flight: tuple[str, ...]
+    source: str
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the lines to read, with their suffixes."""
+        names = [*self.in_flight]
+        if self.latency is not None:
+            form = self.latency.form
+            names.append(f"{self.latency.metric}_bucket" if form == "histogram" else self.latency.metric)
+        if self.requests is not None:
+            names.append(self.requests)
+        return tuple(names)
+
+
+PRESETS: Final = (
+    Preset(
+        "tonnage",
+        8080,
+        "/metrics",
+        LatencySource(ours.REQUEST_SECONDS),
+        None,
+        (ours.IN_FLIGHT,),
+        "docs/reference/metrics.md",
+    ),
+    Preset(
+        "triton",
+        8002,
+        "/metrics",
+        LatencySource("nv_inference_request_summary_us", "summary", 1e-6),
+        "nv_inference_request_success",
+        ("nv_inference_pending_request_count",),
+        "Triton, docs/user_guide/metrics.md; summaries need --metrics-config summary_latencies=true",
+    ),
+    Preset(
+        "vllm",
+        8000,
+        "/metrics",
+        LatencySource("vllm:e2e_request_latency_seconds"),
+        None,
+        ("vllm:num_requests_running", "vllm:num_requests_waiting"),
+        "vLLM, docs/design/metrics.md",
+    ),
+    Preset(
+        "torchserve",
+        8082,
+        "/metrics",
+        None,
+        "ts_inference_requests_total",
+        (),
+        "TorchServe, docs/metrics.md; its latency is a counter, from which no percentile follows",
+    ),
+    Preset(
+        "kserve",
+        8080,
+        "/metrics",
+        LatencySource("request_predict_seconds"),
+        None,
+        (),
+        "KServe, python/kserve/kserve/metrics.py",
+    ),
+    Preset(
+        "ray",
+        8080,
+        "/metrics",
+        LatencySource("ray_serve_deployment_processing_latency_ms", "histogram", 1e-3),
+        None,
+        ("ray_serve_replica_processing_queries",),
+        "Ray Serve, doc/source/serve/monitoring.md",
+    ),
+)
+"""All of them; the first is for pods that name none."""
+
+
+def preset_named(name: str) -> Preset | None:
+    """The preset of a name; None where there is none."""
+    return next((one for one in PRESETS if one.name == name), None)
