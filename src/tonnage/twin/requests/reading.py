@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, Final
 
 import numpy as np
 
+from tonnage.twin.requests.compiled import entry, sources_stamp
 from tonnage.twin.requests.model import CAUSES
 from tonnage.twin.requests.results import Balance, IntArray, SlotTotals
 from tonnage.twin.requests.state import DROPPED, Array, Fixed, Pods
 
+_ANSWERED, _BATCHES, _BUSY, _CPU, _IN_FLIGHT, _WAIT, _LATENCY, _INSIDE, _WAITING = range(9)
+_NUMBERS: Final = 9
 _DIGESTED = (
     "waiting",
     "waiting_gone",
@@ -41,32 +45,58 @@ def running_places(fixed: Fixed, pods: Pods, s: int) -> Array:
     return np.concatenate(parts)
 
 
-def slot_totals(fixed: Fixed, pods: Pods, slot: int, now_s: float) -> SlotTotals:
-    """What the pod in a slot has done by now, the part of running batches that has passed included."""
-    workers = int(fixed.config[0]["workers_max"])
-    own = slice(slot * workers, (slot + 1) * workers)
-    stations, runs = pods.stations[own], pods.runs[own]
-    runs = runs[runs["items"] > 0]
-    passed_s = now_s - runs["start_s"]
-    present_s = 0.0
-    for s in range(own.start, own.stop):
-        waiting = pods.waiting_s[s, waiting_places(fixed, pods, s)]
-        running = pods.running_s[s, running_places(fixed, pods, s)]
-        present_s += float((now_s - waiting).sum() + (now_s - running).sum())
-    return SlotTotals(
-        time_s=now_s,
-        answered=int(stations["answered"].sum()),
-        failed=pods.failed[slot].copy(),
-        batches=int(stations["batches"].sum()),
-        busy_s=float(stations["busy_s"].sum() + passed_s.sum()),
-        cpu_s=float(
-            stations["cpu_s"].sum() + (runs["cpu_s"] * passed_s / (runs["end_s"] - runs["start_s"])).sum()
-        ),
-        in_flight_s=float(stations["left_s"].sum()) + present_s,
-        wait_s=float(stations["wait_s"].sum()),
-        latency_s=float(stations["latency_s"].sum()),
-        latency=pods.latency[slot].copy(),
+def _told(stamp: int) -> Any:
+    """Make the entry that sums up a slot; ``stamp`` stands for all sources, and numba's cache compares it."""
+
+    def told(fixed: Any, pods: Any, slot: int, now_s: float, out: Any) -> int:
+        """Add up a slot's workers, and the part of running batches that has passed, into ``out``."""
+        if stamp < 0:
+            return -1
+        config = fixed.config[0]
+        mask = config.ring - 1
+        out[:] = 0.0
+        for s in range(slot * config.workers_max, (slot + 1) * config.workers_max):
+            station = pods.stations[s]
+            out[_ANSWERED] += station.answered
+            out[_BATCHES] += station.batches
+            out[_BUSY] += station.busy_s
+            out[_CPU] += station.cpu_s
+            out[_IN_FLIGHT] += station.left_s
+            out[_WAIT] += station.wait_s
+            out[_LATENCY] += station.latency_s
+            out[_INSIDE] += station.inside
+            out[_WAITING] += station.waiting
+            for k in range(station.waiting):
+                out[_IN_FLIGHT] += now_s - pods.waiting_s[s, (station.head + k) & mask]
+            for place in range(config.parallel_max):
+                run = pods.runs[s, place]
+                if run.items == 0:
+                    continue
+                passed_s = now_s - run.start_s
+                out[_BUSY] += passed_s
+                if run.end_s > run.start_s:
+                    out[_CPU] += run.cpu_s * passed_s / (run.end_s - run.start_s)
+                base = place * config.size_max
+                for i in range(base, base + run.items):
+                    out[_IN_FLIGHT] += now_s - pods.running_s[s, i]
+        return 0
+
+    return entry(told)
+
+
+_TOLD: Final = _told(sources_stamp())
+
+
+def slot_totals(fixed: Fixed, pods: Pods, slot: int, now_s: float) -> tuple[SlotTotals, int, int]:
+    """What the pod in a slot has done by now, how many requests it has, and how many of these wait."""
+    out = np.empty(_NUMBERS)
+    _TOLD(fixed, pods, slot, now_s, out)
+    answered, batches, busy_s, cpu_s, in_flight_s, wait_s, latency_s, inside, waiting = out.tolist()
+    failed, latency = pods.failed[slot].copy(), pods.latency[slot].copy()
+    totals = SlotTotals(
+        now_s, int(answered), failed, int(batches), busy_s, cpu_s, in_flight_s, wait_s, latency_s, latency
     )
+    return totals, int(inside), int(waiting)
 
 
 def balance(fixed: Fixed, pods: Pods, counts: IntArray) -> Balance:

@@ -217,12 +217,11 @@ class RequestWorld:
         Raises:
             ValueError: The slot has never had a pod.
         """
-        total = self.totals(slot)
+        self._check_used(slot)
+        total, in_flight, waiting = reading.slot_totals(self._fixed, self._pods, slot, self.now_s)
         earlier = self._read.get(slot) or SlotTotals.none(float(self._pods.slots["started_s"][slot]))
         self._read[slot] = total
-        own = self._stations(slot)
-        waiting = int(self._pods.stations["waiting"][own].sum())
-        return SlotWindow(total, total.since(earlier), self.in_flight(slot), waiting)
+        return SlotWindow(total, total.since(earlier), in_flight, waiting)
 
     def totals(self, slot: int) -> SlotTotals:
         """What the pod did since it started; moves no window, so that several readers may have their own.
@@ -230,9 +229,8 @@ class RequestWorld:
         Raises:
             ValueError: The slot has never had a pod.
         """
-        if not 0 <= slot < len(self._pods.slots) or self._pods.slots["generation"][slot] == 0:
-            raise ValueError(f"slot: must be one that has had a pod, got {slot}")
-        return reading.slot_totals(self._fixed, self._pods, slot, self.now_s)
+        self._check_used(slot)
+        return reading.slot_totals(self._fixed, self._pods, slot, self.now_s)[0]
 
     def series(self) -> Series:
         """What clients saw in each interval up to now."""
@@ -274,6 +272,10 @@ class RequestWorld:
     def _check_pod(self, slot: int) -> None:
         if not self.is_serving(slot):
             raise ValueError(f"slot: must be one with a pod, got {slot}")
+
+    def _check_used(self, slot: int) -> None:
+        if not 0 <= slot < len(self._pods.slots) or self._pods.slots["generation"][slot] == 0:
+            raise ValueError(f"slot: must be one that has had a pod, got {slot}")
 
     def _make_room(self, slot: int) -> None:
         """Grow until there is such a slot."""
