@@ -204,18 +204,39 @@ def following_of(ask: Ask) -> tuple[Following, tuple[tuple[str, float, str], ...
 
 def remarks_of(ask: Ask, model: ReplicaModel) -> tuple[str, ...]:
     """What a reader should know before trusting the plan."""
-    profile, remarks = ask.profile, []
-    settings = profile.settings
+    remarks = _of_the_profile(ask)
     if isinstance(model, CurveModel):
         remarks.append(
             "the profile has no service times by batch size: latencies are read off its measured curve, "
             "whatever batching and workers the document sets"
         )
-    if settings is not None:
-        pairs = (
-            ("sizeMax", settings.size_max, ask.size_max),
-            ("workers", settings.workers, ask.workers),
+    if ask.gpus and ask.workers > ask.gpus:
+        remarks.append(
+            f"{ask.workers} workers share {ask.gpus} GPU: each is taken to be as fast as one alone, which it "
+            "is not; set spec.server.workers to the number of GPUs"
         )
+    if ask.wait_max_s > 0:
+        remarks.append(
+            "the estimate only adds the batch delay to every request; trust the twin, which plays it"
+        )
+    if ask.demand is not None:
+        peak = ask.demand.peak_per_s(ask.service.spec.server.latency_window.seconds)
+        if peak > ask.rate_per_s * (1 + 1e-9):
+            remarks.append(
+                f"the traffic's peak of {rate(peak)} is above the rate: the count is for the rate, the "
+                "maximum for the traffic"
+            )
+    if ask.headroom_ratio == 0:
+        remarks.append(f"head-room of {percent(0)}: a replica runs at the edge of its objective")
+    return tuple(remarks)
+
+
+def _of_the_profile(ask: Ask) -> list[str]:
+    """Where the profile is rough, or was made with other settings than the document's."""
+    profile, remarks = ask.profile, []
+    settings = profile.settings
+    if settings is not None:
+        pairs = (("sizeMax", settings.size_max, ask.size_max), ("workers", settings.workers, ask.workers))
         remarks += [
             f"the profile was measured with {name} {then}, the document says {now}"
             for name, then, now in pairs
@@ -242,17 +263,4 @@ def remarks_of(ask: Ask, model: ReplicaModel) -> tuple[str, ...]:
             f"the profile's server had {len(profile.machine.cpus_server)} CPUs ({profile.machine.cpu}), "
             f"a replica has {ask.cores:g}: times on other hardware differ"
         )
-    if ask.service.spec.batching.wait_max.seconds > 0 and ask.size_max > 1:
-        remarks.append(
-            "the estimate only adds the batch delay to every request; trust the twin, which plays it"
-        )
-    if ask.demand is not None:
-        peak = ask.demand.peak_per_s(ask.service.spec.server.latency_window.seconds)
-        if peak > ask.rate_per_s * (1 + 1e-9):
-            remarks.append(
-                f"the traffic's peak of {rate(peak)} is above the rate: the count is for the rate, the "
-                "maximum for the traffic"
-            )
-    if ask.headroom_ratio == 0:
-        remarks.append(f"head-room of {percent(0)}: a replica runs at the edge of its objective")
-    return tuple(remarks)
+    return remarks

@@ -13,6 +13,8 @@ from tonnage.plan.demand import Demand, Following, demand_of, range_of, steady
 from tonnage.traffic import (
     ConstantArrivals,
     CountTrace,
+    FlashArrivals,
+    MmppArrivals,
     PoissonArrivals,
     TimestampTrace,
     arrivals_of,
@@ -121,3 +123,19 @@ def test_bad_values_are_refused():
     with pytest.raises(ValueError, match="rates_per_s: must be finite and >= 0"):
         Demand(1, np.array([-1.0]))
     assert steady(5).mean_per_s == 5
+
+
+def test_a_path_of_rates_is_taken_as_it_is():
+    """A flash crowd has its base, its peak, and the same mean as its path; no arrival is drawn."""
+    process = FlashArrivals(1000.0, 8000.0, 3600.0, 300.0, 10.0, 120.0, 60.0)
+    traffic = demand_of(process, bin_s=1.0, seed=0)
+    assert traffic.rates_per_s[0] == pytest.approx(1000)
+    assert traffic.peak_per_s(60) == pytest.approx(8000)
+    assert traffic.mean_per_s == pytest.approx(process.requests_expected / 3600, rel=1e-6)
+
+
+def test_a_random_path_is_the_seeds():
+    """Bursts fall where the seed puts them, the same each time."""
+    process = MmppArrivals((200.0, 3000.0), (50.0, 5.0), 600.0)
+    one, again, other = (demand_of(process, bin_s=1.0, seed=seed).rates_per_s for seed in (1, 1, 2))
+    assert one.tolist() == again.tolist() != other.tolist()

@@ -171,6 +171,15 @@ def test_a_search_with_other_settings_says_nothing():
     assert "the profile was measured with sizeMax 16, the document says 8" in plan.remarks
 
 
+def test_workers_that_share_a_gpu_are_doubted():
+    """Four processes on one GPU are not four times as fast, and the plan says that it took them to be."""
+    more = "  resources: {cpu: 4, memory: 8Gi, gpu: {count: 1}}\n"
+    shared = planned(service=make_service(more=more))
+    alone = planned(service=make_service(more=more + "  server: {workers: 1}\n"))
+    assert any("4 workers share 1 GPU" in remark for remark in shared.remarks)
+    assert not any("share" in remark for remark in alone.remarks)
+
+
 def test_without_a_latency_the_capacity_is_the_limit():
     """An objective of only a rate takes what full batches carry."""
     plan = planned(service=make_service(p99=None))
