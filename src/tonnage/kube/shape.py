@@ -83,11 +83,13 @@ def _struct(
         yield item.problem(path, f"must be a mapping, got {show(value)}")
         return
     fields = _fields(model)
+    meant_names = set()
     for name, inner in value.items():
         here = (*path, name)
         field = fields.get(name)
         if field is None:
             meant = near(name, fields)
+            meant_names.add(meant)
             hint = f'did you mean "{meant}"?' if meant else None
             message = f"must be a field that {model.__name__} has, got {show(name)}"
             yield item.problem(here, message, hint, key=True)
@@ -99,7 +101,7 @@ def _struct(
         else:
             yield from _value(item, inner, field.type, here)
     for name, field in fields.items():
-        if field.required and name not in value:
+        if field.required and name not in value and name not in meant_names:
             yield item.problem((*path, name), "must be given")
 
 

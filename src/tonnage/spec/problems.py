@@ -22,6 +22,8 @@ from tonnage.spec.service import ModelService
 PROBLEMS_MAX: Final = 100
 """Faults of fields that are worded one by one; a document with more is nonsense as a whole."""
 _SHOWN_MAX: Final = 60
+_MISSING: Final = "must be given"
+_MEANT: Final = re.compile(r'did you mean "(.*)"\?')
 _FOREIGN: Final = {
     "spec.resources.requests": "cpu and memory stand directly under resources, and are what is requested",
     "spec.resources.limits.gpu": "GPUs stand in spec.resources.gpu",
@@ -138,11 +140,21 @@ def suggested_name(path: Path, document: Document, root: type[Part] = ModelServi
 def field_problems(error: ValidationError, locator: Locator) -> list[Problem]:
     """Words every fault that pydantic found."""
     details = [detail for detail in error.errors(include_url=False) if not _is_echo(detail)]
-    problems = [_worded(detail, locator) for detail in details[:PROBLEMS_MAX]]
+    problems = _without_echoes([_worded(detail, locator) for detail in details[:PROBLEMS_MAX]])
     if len(details) > PROBLEMS_MAX:
         more = len(details) - PROBLEMS_MAX
         problems.append(locator.problem("", f"must be sound, got {more} more problems like these"))
     return problems
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """Leaves out that a field is missing where another one is told to be a misspelling of it."""
+    meant = {
+        f"{holder}.{match[1]}" if (holder := parent_path(problem.path)) else match[1]
+        for problem in problems
+        if (match := _MEANT.fullmatch(problem.hint or "")) is not None
+    }
+    return [one for one in problems if not (one.message == _MISSING and one.path in meant)]
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -156,7 +168,7 @@ def _worded(detail: ErrorDetails, locator: Locator) -> Problem:
     context = dict(detail.get("ctx") or {})
     name = format_path(path)
     if kind == "missing":
-        return locator.problem(name, "must be given")
+        return locator.problem(name, _MISSING)
     if kind == "extra_forbidden":
         return _unknown(path, locator)
     if kind in ("union_tag_not_found", "union_tag_invalid"):

@@ -94,6 +94,14 @@ def test_missing_fields_and_wrong_holders_are_found() -> None:
     ]
 
 
+def test_a_misspelt_field_is_not_missing_too() -> None:
+    """One fault is told once."""
+    text = DEPLOYMENT.format(**SOUND).replace("  selector:", "  selectr:")
+    assert problems_of(text) == [
+        'd.yaml:7:3: spec.selectr: must be a field that DeploymentSpec has, got "selectr"; did you mean "selector"?'
+    ]
+
+
 def test_other_kinds_are_nobodys_business() -> None:
     """A custom resource may have any field."""
     text = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: d}\nspec: {anything: 1}\n"

@@ -114,6 +114,13 @@ def test_the_smallest_documents_are_whole() -> None:
     assert read(small).spec.pools[0].count == 1
 
 
+def test_a_misspelt_field_is_not_missing_too() -> None:
+    """One fault is told once."""
+    assert problems_of(SIMULATION.replace("lasts: 3m", "last: 3m")) == [
+        'x.yaml:34:38: spec.happenings[8].last: must be a known field, got "last"; did you mean "lasts"?'
+    ]
+
+
 def test_measured_times_are_kept_in_order() -> None:
     """A list of durations is a distribution; one duration is one of one value."""
     assert [one.seconds for one in read(POOLS).spec.pools[0].startup] == [100, 120, 140]
