@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Final
 
+from tonnage.errors import BugError
 from tonnage.units import NANOSECONDS_PER_SECOND
+
+ACTIONS_PER_INSTANT_MAX: Final = 1_000_000
+"""More actions without time passing are an error of a loop, not a scenario."""
 
 Action = Callable[[], None]
 
@@ -93,16 +98,23 @@ class Engine:
 
         Args:
             until_s: The time [s].
+
+        Raises:
+            BugError: Time stands still.
         """
         until_ns = round(until_s * NANOSECONDS_PER_SECOND)
         heap = self._heap
+        instant = self._done
         while heap and heap[0][0] <= until_ns:
             time_ns, _, _, ticket = heapq.heappop(heap)
             action = ticket.action
             if action is None:
                 continue
             ticket.action = None
-            self._now_ns = time_ns
+            if time_ns != self._now_ns:
+                self._now_ns, instant = time_ns, self._done
+            elif self._done - instant > ACTIONS_PER_INSTANT_MAX:
+                raise BugError(f"time stands still at {self.now_s} s: {action}")
             self._done += 1
             action()
         self._now_ns = max(self._now_ns, until_ns)

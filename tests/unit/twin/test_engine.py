@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tonnage.errors import BugError
 from tonnage.twin import engine as engine_module
 from tonnage.twin import events
 from tonnage.twin.engine import Engine
@@ -101,6 +102,19 @@ def test_the_past_happens_now():
     engine.run(6.0)
     assert times == [5.0]
     assert engine.now_s == 6.0
+
+
+def test_time_that_stands_still_is_an_error(monkeypatch):
+    """A loop that plans itself for the same instant for ever is found, and not waited for."""
+    monkeypatch.setattr(engine_module, "ACTIONS_PER_INSTANT_MAX", 100)
+    engine = Engine()
+
+    def again():
+        engine.after(0.0, 0, again)
+
+    again()
+    with pytest.raises(BugError, match=re.escape("time stands still at 0.0 s")):
+        engine.run(1.0)
 
 
 def test_the_engine_knows_no_kubernetes():

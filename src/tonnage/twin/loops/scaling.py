@@ -10,7 +10,7 @@ from tonnage.twin.engine import Ticket
 from tonnage.twin.events import Priority
 from tonnage.twin.loops.rollout import Rollouts
 from tonnage.twin.loops.scraping import Scraping
-from tonnage.twin.models.autoscaler import next_look, record_of, tolerances
+from tonnage.twin.models.autoscaler import SAME_S, next_look, record_of, tolerances
 from tonnage.twin.records import ScalingDecision
 from tonnage.twin.state import PodState, Run
 from tonnage.twin.workload import Revision
@@ -84,7 +84,7 @@ class Scaling:
 
     def _decide(self) -> None:
         hpa = self.autoscaler
-        if hpa is None or self._run.now_s < self._phase_s:
+        if hpa is None or self._run.now_s < self._phase_s - SAME_S:
             return
         scene = Scene(
             hpa,

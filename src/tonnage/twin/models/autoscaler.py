@@ -21,14 +21,16 @@ from tonnage.hpa.calculator import Tolerances
 from tonnage.hpa.metrics import Failure, Scene, count_metric
 from tonnage.twin.records import MetricSeen, ScalingDecision
 
+SAME_S: Final = 2e-9
+"""Times no further apart than this are one instant [s]: the engine's are whole nanoseconds."""
 _MILLI: Final = 1000.0
 
 
 def next_look(phase_s: float, period_s: float, after_s: float) -> float:
-    """The first look strictly after a time [s]."""
-    if after_s < phase_s:
+    """The first look strictly after a time [s], where times that are a nanosecond apart are the same."""
+    if after_s < phase_s - SAME_S:
         return phase_s
-    return phase_s + (math.floor((after_s - phase_s) / period_s + 1e-9) + 1) * period_s
+    return phase_s + (math.floor((after_s - phase_s + SAME_S) / period_s) + 1) * period_s
 
 
 def tolerances(hpa: Hpa, tolerance: float) -> Tolerances:
