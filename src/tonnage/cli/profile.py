@@ -62,7 +62,7 @@ class ProfileOptions:
 
 @click.command("profile", short_help="Measure a service on this machine, for planning and simulation.")
 @click.argument("source", metavar="[SPEC|MODEL]", required=False)
-@click.option("--quick", is_flag=True, help="A rough profile in less than a minute for a small model.")
+@click.option("--quick", is_flag=True, help="A rough profile in about a minute for a small model.")
 @click.option("--objective", help="Latency that must hold, such as p99=100ms.  [default: the document's]")
 @click.option("--rate-max", help="Highest rate to try, such as 10k.  [default: no limit]")
 @click.option("--batch-sizes", help="Sizes to time, such as 1,8,32.  [default: powers of two to sizeMax]")
