@@ -21,7 +21,10 @@ from tonnage.kube.objects import KubeObject, read_objects
 from tonnage.spec.fields import nearest
 from tonnage.twin.inputs import InputTexts, TextFile
 
-_FORM: Final = re.compile(r"([A-Za-z]+)(?:/([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*?))?\.([^=]+)=(.*)", re.DOTALL)
+# A name may have dots; the path after it begins with a field that documents have at their root.
+_FORM: Final = re.compile(
+    r"([A-Za-z]+)(?:/([A-Za-z0-9.-]+?))?\.((?:spec|metadata|data|status)(?:[.\[][^=]*)?)=(.*)", re.DOTALL
+)
 _STEP: Final = re.compile(r"\.?(?:([^.\[\]]+)|\[([0-9]+)\])")
 _EXAMPLE: Final = "HorizontalPodAutoscaler.spec.maxReplicas=20"
 

@@ -159,10 +159,15 @@ def print_spread(runs: Sequence[RunSummary], *, console: Console) -> None:
     table.add_column("measure", style="cyan")
     for name in ("least", "median", "most"):
         table.add_column(name, justify="right")
+    same = []
     for one in spread_of(runs):
         shown = one.measure.shown
-        table.add_row(one.measure.name, shown(one.low), shown(one.middle), shown(one.high))
+        if one.low == one.high:
+            same.append(f"{one.measure.name} {shown(one.low)}")
+        else:
+            table.add_row(one.measure.name, shown(one.low), shown(one.middle), shown(one.high))
     console.print(table)
+    console.print(Text(f"the same in all runs: {', '.join(same)}", style="dim"), soft_wrap=True)
 
 
 def print_comparison(
