@@ -16,6 +16,7 @@ COMMANDS: Final = ("serve", "up", "load", "profile", "plan", "render", "simulate
 """The commands that read a ModelService."""
 
 _RUN: Final = frozenset({"serve", "up", "profile", "render"})
+_SERVED: Final = _RUN - {"profile"}
 _ALL: Final = frozenset(COMMANDS)
 _SIZED: Final = frozenset({"plan", "render", "simulate"})
 
@@ -33,15 +34,18 @@ USERS: Final[dict[str, frozenset[str]]] = {
     "spec.image": frozenset({"render"}),
     "spec.imagePullSecrets": frozenset({"render"}),
     "spec.replicas": frozenset({"up", "render", "simulate"}),
-    "spec.objective.requestsPerSecond": frozenset({"load", "profile", "plan", "simulate"}),
+    "spec.objective.requestsPerSecond": frozenset({"load", "plan", "simulate"}),
     "spec.objective.latency": _ALL,
     "spec.resources": _SIZED,
     "spec.batching": _RUN | {"simulate"},
     "spec.server": _RUN,
-    "spec.server.port": _RUN | {"load"},
+    "spec.server.port": _SERVED | {"load"},
     "spec.server.workers": _RUN | {"simulate"},
-    "spec.server.lameDuck": _RUN | {"simulate"},
-    "spec.server.gracePeriod": _RUN | {"simulate"},
+    "spec.server.lameDuck": _SERVED | {"simulate"},
+    "spec.server.gracePeriod": _SERVED | {"simulate"},
+    "spec.server.latencyWindow": _SERVED | {"simulate"},
+    "spec.server.logFormat": _SERVED,
+    "spec.server.otlpEndpoint": _SERVED,
     "spec.scaling": _SIZED,
     "spec.probes": frozenset({"up", "render", "simulate"}),
     "spec.scheduling": frozenset({"render", "simulate"}),
