@@ -190,7 +190,7 @@ def _one(options: SimulateOptions, given: tuple[Assertion, ...], console: Consol
     )
     _write_json(options.json_out, _document(judged))
     if options.report is not None:
-        _write(options.report, render_report(judged.result, judged.verdict, judged.judgements))
+        _write(options.report, _page(judged))
     return _say_judgements(judged.judgements)
 
 
@@ -253,7 +253,7 @@ def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Con
     print_spread(runs, console=console)
     _write_json(options.json_out, spread_document(runs))
     if options.report is not None:
-        _write(options.report, render_report(first.result, first.verdict, first.judgements))
+        _write(options.report, _page(first))
     code = 0
     for run in runs:
         for holds, text in run.judgements:
@@ -345,6 +345,17 @@ def _seconds(name: str, text: str | None) -> float | None:
 
 def _document(judged: Judged) -> dict[str, Any]:
     return judged_document(judged.result, judged.verdict, judged.judgements, judged.experiment.assumed)
+
+
+def _page(judged: Judged) -> str:
+    experiment = judged.experiment
+    return render_report(
+        judged.result,
+        judged.verdict,
+        judged.judgements,
+        assumed=experiment.assumed,
+        currency=experiment.currency,
+    )
 
 
 def _write_json(path: Path | None, document: dict[str, Any]) -> None:

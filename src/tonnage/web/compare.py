@@ -10,7 +10,7 @@ from typing import Any, Final
 from tonnage.twin.measures import MEASURES, Measure
 from tonnage.twin.result import Result
 from tonnage.twin.verdict import Verdict
-from tonnage.web.page import escaped, facts_html, not_modelled_html, shell, spans_html, verdict_html
+from tonnage.web.page import escaped, facts_html, limits_html, shell, spans_html, verdict_html
 from tonnage.web.sampling import ROWS_MAX
 from tonnage.web.settings import settings_of
 from tonnage.web.view import view_of
@@ -170,4 +170,4 @@ def _settings(result: Result) -> dict[str, str]:
 
 
 def _limits_html(first: Result, second: Result) -> str:
-    return not_modelled_html(list(dict.fromkeys([*first.not_modelled, *second.not_modelled])))
+    return limits_html(list(dict.fromkeys([*first.not_modelled, *second.not_modelled])))

@@ -45,13 +45,22 @@ _MARKS: Final = {
 }
 
 
-def render_report(result: Result, verdict: Verdict, judgements: Sequence[Judgement] = ()) -> str:
+def render_report(
+    result: Result,
+    verdict: Verdict,
+    judgements: Sequence[Judgement] = (),
+    *,
+    assumed: Sequence[str] = (),
+    currency: str = "",
+) -> str:
     """Write the page about a run.
 
     Args:
         result: The run.
         verdict: What it says about its objective.
         judgements: What it says about assertions.
+        assumed: What was taken where the input said nothing, as sentences.
+        currency: Of the prices.
 
     Returns:
         A whole HTML document.
@@ -64,14 +73,14 @@ def render_report(result: Result, verdict: Verdict, judgements: Sequence[Judgeme
         f"<h1>{escaped(scenario.name)}</h1>"
         f'<p class="sub">{counted(result.totals.offered, "request")} in {show_span(scenario.duration_s)} of '
         f"simulated time, seed {scenario.seed}, digest <code>{result.digest[:12]}</code></p>"
-        f'<section id="verdict" aria-label="Verdict">{verdict_html(verdict)}{facts_html(result, verdict)}'
-        f"{spans_html(verdict)}{judgements_html(judgements)}</section>"
+        f'<section id="verdict" aria-label="Verdict">{verdict_html(verdict)}'
+        f"{facts_html(result, verdict, currency)}{spans_html(verdict)}{judgements_html(judgements)}</section>"
         '<section id="plots"><h2>Plots</h2><p class="note">Drag over a plot to zoom all of them; a double '
         "click shows the whole run. Bands are spans in which the objective was missed.</p>"
         '<div data-plots="0"></div></section>'
         '<section id="decisions"><h2>Decisions of the autoscaler</h2><div data-decisions="0"></div></section>'
         '<section id="lives"><h2>Pods and nodes</h2><div data-lives="0"></div></section>'
-        f"{events_html(result)}{not_modelled_html(result.not_modelled)}{settings_html(result)}"
+        f"{events_html(result)}{limits_html(result.not_modelled, assumed)}{settings_html(result)}"
     )
     data = {"runs": [view_of(result, verdict)]}
     return shell(title=scenario.name, body=body, data=data, sections=_SECTIONS, kind="one")
@@ -146,7 +155,7 @@ def verdict_html(verdict: Verdict) -> str:
     )
 
 
-def facts_html(result: Result, verdict: Verdict) -> str:
+def facts_html(result: Result, verdict: Verdict, currency: str = "") -> str:
     """The figures that people ask for first."""
     totals, hours = result.totals, result.scenario.duration_s / 3600
     tail = f"p50 {show_latency(totals.p50_s)}, p99.9 {show_latency(totals.p999_s)}"
@@ -159,7 +168,7 @@ def facts_html(result: Result, verdict: Verdict) -> str:
         ("Missed for", show_span(verdict.violated_s), counted(len(verdict.violations), "span")),
         ("Replicas ready", f"{totals.replicas_peak:,}", f"at most; {changes} by the HPA"),
         ("GPUs held", f"{totals.gpus_peak:,}", f"at most; {totals.gpu_hours:,.1f} GPU hours paid for"),
-        ("Cost", f"{totals.cost:,.2f}", f"{totals.cost / hours:,.2f} an hour"),
+        ("Cost", f"{totals.cost:,.2f} {currency}".strip(), f"{totals.cost / hours:,.2f} an hour"),
         ("Restarts", f"{totals.restarts:,}", "of containers"),
     )  # fmt: skip
     cells = "".join(
@@ -234,11 +243,18 @@ def events_html(result: Result) -> str:
     return f'<section id="events"><h2>Events</h2><div class="card scroll">{table}</div></section>'
 
 
-def not_modelled_html(sentences: Sequence[str]) -> str:
-    """What the input asked for and the twin does not do."""
+def limits_html(not_modelled: Sequence[str], assumed: Sequence[str] = ()) -> str:
+    """What the input asked for and the twin does not do, and what was taken where it said nothing."""
+    text = _listed(not_modelled) or "<p>The twin models all that the input asked for.</p>"
+    section = f'<section id="limits"><h2>Not modelled</h2><div class="card">{text}</div>'
+    if assumed:
+        section += f'<h2>Assumed</h2><div class="card">{_listed(assumed)}</div>'
+    return f"{section}</section>"
+
+
+def _listed(sentences: Sequence[str]) -> str:
     items = "".join(f"<li>{escaped(text)}</li>" for text in sentences)
-    text = f"<ul>{items}</ul>" if items else "<p>The twin models all that the input asked for.</p>"
-    return f'<section id="limits"><h2>Not modelled</h2><div class="card">{text}</div></section>'
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def settings_html(result: Result) -> str:

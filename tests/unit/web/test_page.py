@@ -148,6 +148,14 @@ def test_a_comparison_has_both_runs_and_the_settings_that_differ():
     assert len(orjson.loads(unpacked(page, "data"))["runs"]) == 2
 
 
+def test_what_was_assumed_is_said():
+    """A reader must know what was guessed, and in which money is counted."""
+    result = flash_crowd()
+    text = " ".join(Outline(render_report(result, verdict_of(result), assumed=["no nodes were given"], currency="EUR")).text)
+    assert "no nodes were given" in text
+    assert "1.67 EUR" in text
+
+
 def test_a_run_without_an_autoscaler_or_objective_has_a_page():
     """What is not there is left out or said."""
     result = replace(flash_crowd(scenario_=scenario(objective=None, autoscaler=None)), records=(), not_modelled=())
