@@ -38,7 +38,8 @@ STEPS: Final = 200
 NOT_MODELLED: Final = (
     "A dead node's pods refuse connections at once; in reality a client may wait for its own time-out.",
     "All kube-proxies learn of a change at one time.",
-    "Pods of other workloads use CPU and memory as stated, and serve nothing.",
+    "Pods of other workloads use CPU and memory as stated, serve nothing, and end within a second.",
+    "The metrics pipelines are empty at time 0, so that the autoscaler's first looks find no metrics.",
 )
 
 

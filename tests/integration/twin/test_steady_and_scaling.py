@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tests.integration.twin import worlds
+from tonnage.hpa import Hpa, MetricQuery, MetricSpec, MetricTarget, ObjectReference
 from tonnage.traffic import CountArrivals, CountTrace
 from tonnage.twin.scenario import (
+    Compute,
     ControllerRestarted,
     CustomMetric,
     CustomMetrics,
@@ -174,3 +176,58 @@ def test_an_idle_service_keeps_its_replicas_when_idle_pods_are_silent():
     zero = worlds.run(worlds.scenario(**given, metrics=MetricsPlan(metrics=p99, custom=CustomMetrics(idle="zero"))))
     assert silent.series.replicas_wanted[-1] == 3
     assert zero.series.replicas_wanted[-1] == 1
+
+
+def resource_hpa(**target):
+    """An HPA on CPU."""
+    metric = MetricSpec(MetricQuery("Resource", "cpu"), MetricTarget("Utilization", **target))
+    return Hpa(ObjectReference("Deployment", "model"), 20, 2, (metric,), None, "model")
+
+
+def test_cpu_scales_by_what_metrics_server_saw():
+    """A model that computes all the time uses one core: at 70% of it three times the load needs three times the pods."""
+    template = worlds.revision(worlds.life(compute=Compute(cpu_request_cores=1.0, cpu_start_cores=1.0)))
+    result = worlds.run(
+        flash(
+            arrivals=steps((120, 120), (360, 400)),
+            duration_s=520.0,
+            autoscaler=resource_hpa(average_utilization_percent=70),
+            template=template,
+        )
+    )
+    looks = worlds.decisions(result)
+    assert looks[0].metrics[0].error is not None
+    calm = next(d for d in looks if d.at_s == 90.0)
+    assert calm.metrics[0].current == pytest.approx(60.0, abs=3.0)
+    # 3.6 cores at 70% are 5.1 pods; the backlog of the first minute asked for a few more
+    assert 6 <= result.series.replicas_ready[-1] <= 8
+    assert looks[-1].metrics[0].current == pytest.approx(100 * 3.6 / result.series.replicas_ready[-1], abs=5.0)
+
+
+def test_cpu_without_a_request_is_an_error():
+    """A utilisation of nothing cannot be computed, and the condition names the container."""
+    template = worlds.revision(worlds.life(compute=Compute(cpu_request_cores=None)))
+    result = worlds.run(flash(autoscaler=resource_hpa(average_utilization_percent=70), template=template))
+    last = worlds.decisions(result)[-1]
+    assert "missing request for cpu in container server" in last.metrics[0].error
+    assert result.totals.rescales == 0
+
+
+def test_a_fleet_metric_is_one_number():
+    """Requests per second of all pods together, as an External metric with an average per pod."""
+    metric = MetricSpec(MetricQuery("External", "rps"), MetricTarget("AverageValue", average_value_milli=60_000))
+    autoscaler = Hpa(ObjectReference("Deployment", "model"), 20, 2, (metric,), None, "model")
+    plan = MetricsPlan(metrics=(CustomMetric("rps", "requests_per_s", scope="fleet"),))
+    result = worlds.run(flash(autoscaler=autoscaler, metrics=plan))
+    calm = next(d for d in worlds.decisions(result) if d.at_s == 90.0)
+    assert (calm.metrics[0].current, calm.metrics[0].proposal) == (pytest.approx(40.0, abs=3.0), 2)
+    steady = next(d for d in worlds.decisions(result) if d.at_s == 405.0)
+    assert steady.metrics[0].current * steady.spec_replicas == pytest.approx(400.0, rel=0.05)
+    assert steady.metrics[0].proposal == 7
+
+
+def test_a_metric_that_nothing_serves_is_an_error_each_time():
+    """The controller says so, and keeps the replicas."""
+    result = worlds.run(flash(autoscaler=worlds.hpa("unheard_of")))
+    assert all(d.metrics[0].error for d in worlds.decisions(result))
+    assert result.totals.rescales == 0
