@@ -23,7 +23,9 @@ import click
 import pytest
 
 from tonnage.cli.main import COMMANDS, LazyGroup
-from tonnage.spec.load import parse_model_service
+from tonnage.kube.objects import read_objects
+from tonnage.kube.shape import shape_problems
+from tonnage.spec.documents import KINDS, read_part
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,9 +76,13 @@ def test_every_block_is_classified():
     "block", [one for one in BLOCKS if one.language in ("yaml", "json")], ids=lambda block: block.where
 )
 def test_examples_of_data_are_valid(block):
-    """A YAML example is a document without a problem; a JSON example is JSON, whole or line by line."""
+    """A YAML example is documents without a problem; a JSON example is JSON, whole or line by line."""
     if block.language == "yaml":
-        assert parse_model_service(block.text, source=block.where).name
+        items, problems = read_objects(block.text, source=block.where)
+        for item in items:
+            problems += read_part(item, KINDS[item.kind])[1] if item.is_ours else shape_problems(item)
+        assert items
+        assert problems == []
         return
     try:
         json.loads(block.text)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tonnage.errors import EnvironmentFault, Problem, SpecError
+from tonnage.kube.text import Document, read_text
 from tonnage.profile.parts import KIND, ModelProfile
-from tonnage.spec.text import Document, read_text
 
 PROFILE_BYTES_MAX: Final = 1024 * 1024
 PROBLEMS_MAX: Final = 50
