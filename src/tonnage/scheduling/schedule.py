@@ -184,7 +184,16 @@ def _by_name(names: tuple[str, ...], values: Ints) -> Mapping[str, int]:
 def _unschedulable(search: _Search, choose: Choose, *, preempt: bool) -> Placement:
     found, pod, cluster = search.found, search.found.pod, search.found.cluster
     rejections = search.rejections()
-    absent = f"node(s) didn't satisfy plugin(s) [{' '.join(found.fit.only_by)}]" if found.fit.only_by else ""
+    left_out_by = set(found.fit.only_by)
+    place = cluster.table.place.get(pod.nominated) if pod.nominated else None
+    rejection = None if place is None else search.rejection(place)
+    if pod.nominated and rejection is not None:
+        # The nominated node was tried first; upstream then names its plugin among those that left nodes out.
+        rejections[pod.nominated] = rejection
+        left_out_by.add(rejection.plugin)
+    absent = ""
+    if found.fit.only_by:
+        absent = f"node(s) didn't satisfy plugin(s) [{' '.join(sorted(left_out_by))}]"
     message = _message(cluster, (rejection.reasons for rejection in rejections.values()), absent)
     placement = Placement(
         pod, None, rejections=rejections, message=message, next_start=search.next_start
