@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -17,50 +16,27 @@ import click
 import orjson
 from rich.console import Console
 
-from tonnage.cli.set_option import parse_setting, with_settings
+from tonnage.cli.simulate_inputs import (
+    SimulateOptions,
+    experiment_of,
+    named,
+    options_of,
+    read_experiment,
+    texts_of,
+    variant,
+)
 from tonnage.cli.simulate_view import print_comparison, print_spread, print_verdict, progress_bar
-from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import EnvironmentFault, Problem, SpecError
-from tonnage.kube.objects import read_objects
-from tonnage.spec.simulation import SIMULATION_KIND
 from tonnage.twin.assertions import Assertion, Judgement, judge, parse_assertions
-from tonnage.twin.inputs import MEANINGS, Experiment, InputTexts, Options, load_texts, read
-from tonnage.twin.inputs.traffic import DURATION_S_DEFAULT
+from tonnage.twin.inputs import MEANINGS, Experiment, InputTexts, Options
 from tonnage.twin.result import Result
 from tonnage.twin.simulation import Simulation
 from tonnage.twin.summary import RunSummary, judged_document, spread_document, summary_of
 from tonnage.twin.verdict import Verdict, verdict_of
-from tonnage.units import UnitError, parse_duration
 from tonnage.web import render_comparison, render_report
 
 _OUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 _RUNS_MAX = 10_000
-_UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class SimulateOptions:
-    """The command line as it was read; each field is the option of its name."""
-
-    files: tuple[str, ...]
-    traffic: str | None
-    profile: str | None
-    nodes: tuple[str, ...]
-    duration: str | None
-    interval: str | None
-    seed: int | None
-    replicas: int | None
-    workload: str | None
-    container: str | None
-    service_time: str | None
-    metric: tuple[str, ...]
-    settings: tuple[str, ...]
-    assertions: tuple[str, ...]
-    compare: tuple[str, str] | None
-    runs: int
-    json_out: Path | None
-    report: Path | None
-    quiet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +80,7 @@ class Judged:
     multiple=True,
     help=f"What a custom metric is, one of {', '.join(MEANINGS)}; may be repeated.",
 )
+@click.option("--objective", help="Such as p99=100ms or p99=100ms,errors=0.1%.  [default: the document's]")
 @click.option(
     "--set",
     "settings",
@@ -179,7 +156,7 @@ def _check(options: SimulateOptions) -> None:
 
 
 def _one(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
-    judged = _run(_experiment(options, options.files), given, console)
+    judged = _run(experiment_of(options, options.files), given, console)
     print_verdict(
         judged.result,
         judged.verdict,
@@ -196,10 +173,10 @@ def _one(options: SimulateOptions, given: tuple[Assertion, ...], console: Consol
 
 def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
     assert options.compare is not None, "asked for"
-    both = [_run(_variant(options, one), given, console) for one in options.compare]
+    both = [_run(variant(options, one), given, console) for one in options.compare]
     names = [one.result.scenario.name for one in both]
     if names[0] == names[1]:
-        names = [Path(one).stem if Path(one).exists() else _named(one)[0] for one in options.compare]
+        names = [Path(one).stem if Path(one).exists() else named(one)[0] for one in options.compare]
     runs = [(one.result, one.verdict) for one in both]
     print_comparison(names, runs, console=console)
     _write_json(
@@ -212,37 +189,20 @@ def _compare(options: SimulateOptions, given: tuple[Assertion, ...], console: Co
     )
 
 
-def _variant(options: SimulateOptions, text: str) -> Experiment:
-    """What one side of a comparison runs: FILES with one more file, with one more setting, or as they are."""
-    if text == _UNCHANGED:
-        return _experiment(options, options.files)
-    if "=" in text and not Path(text).exists():
-        changed = replace(options, settings=(*options.settings, _named(text)[1]))
-        return _experiment(changed, options.files)
-    return _experiment(options, (*options.files, text))
-
-
-def _named(text: str) -> tuple[str, str]:
-    """A side's name and its setting: ``NAME:KIND.PATH=VALUE``; without a name it is the last field's."""
-    match = re.match(r"([^.:=]+):", text)
-    if match is not None:
-        return match[1], text[match.end() :]
-    path, equals, value = text.partition("=")
-    return f"{path.rpartition('.')[2]}{equals}{value}", text
-
-
 def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Console) -> int:
     """Several seeds: the first one here for the page, all others in processes of their own."""
-    texts = _texts(options, options.files)
-    asked = _read_options(options, texts)
-    first = _run(read(texts, asked), given, console)
+    texts = texts_of(options, options.files)
+    asked = options_of(options, texts)
+    first = _run(read_experiment(texts, asked, options.objective), given, console)
     seed = first.result.scenario.seed
     runs = [summary_of(first.result, first.verdict, first.judgements)]
     workers = min(options.runs - 1, os.cpu_count() or 1)
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         others = [
-            pool.submit(_summarised, texts, replace(asked, seed=seed + step), options.assertions)
+            pool.submit(
+                _summarised, texts, replace(asked, seed=seed + step), options.objective, options.assertions
+            )
             for step in range(1, options.runs)
         ]
         for done in as_completed(others):
@@ -263,9 +223,11 @@ def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Con
     return code
 
 
-def _summarised(texts: InputTexts, options: Options, assertions: tuple[str, ...]) -> RunSummary:
+def _summarised(
+    texts: InputTexts, options: Options, objective: str | None, assertions: tuple[str, ...]
+) -> RunSummary:
     """One run in a process of its own."""
-    experiment = read(texts, options)
+    experiment = read_experiment(texts, options, objective)
     result = Simulation(experiment.scenario).run()
     verdict = verdict_of(result)
     wanted = parse_assertions((*experiment.assertions, *assertions))
@@ -281,66 +243,6 @@ def _run(experiment: Experiment, given: tuple[Assertion, ...], console: Console)
     took_s = time.monotonic() - began_s
     verdict = verdict_of(result)
     return Judged(experiment, result, verdict, judge(wanted, result, verdict), took_s)
-
-
-def _experiment(options: SimulateOptions, files: Sequence[str]) -> Experiment:
-    texts = _texts(options, files)
-    return read(texts, _read_options(options, texts))
-
-
-def _texts(options: SimulateOptions, files: Sequence[str]) -> InputTexts:
-    texts = load_texts(files, nodes=options.nodes, profile=options.profile)
-    return with_settings(texts, [parse_setting(text) for text in options.settings])
-
-
-def _read_options(options: SimulateOptions, texts: InputTexts) -> Options:
-    duration_s = _seconds("--duration", options.duration)
-    traffic = None
-    if options.traffic is not None:
-        fallback_s = _said_duration_s(texts) or DURATION_S_DEFAULT
-        traffic = read_traffic(options.traffic, duration_s=duration_s, fallback_s=fallback_s)
-    meanings = {}
-    for text in options.metric:
-        name, equals, meaning = text.rpartition("=")
-        if not equals or not name:
-            raise SpecError([Problem("--metric", f"must be like inference_latency_p99=p99, got {text!r}")])
-        meanings[name] = meaning
-    return Options(
-        traffic=traffic,
-        traffic_text=options.traffic or "",
-        service_time_s=_seconds("--service-time", options.service_time),
-        duration_s=duration_s,
-        interval_s=_seconds("--interval", options.interval),
-        seed=options.seed,
-        replicas=options.replicas,
-        workload=options.workload,
-        container=options.container,
-        meanings=meanings,
-    )
-
-
-def _said_duration_s(texts: InputTexts) -> float | None:
-    """Length that a Simulation names [s]; what is wrong with it is said when it is read for good."""
-    for file in texts.inputs:
-        for item in read_objects(file.text, source=file.name)[0]:
-            if item.kind == SIMULATION_KIND:
-                try:
-                    return parse_duration(str(item.at("spec", "duration"))).seconds or None
-                except UnitError:
-                    return None
-    return None
-
-
-def _seconds(name: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        length_s = parse_duration(text).seconds
-    except UnitError as error:
-        raise SpecError([Problem(name, f"{error}, got {text!r}", hint=error.hint)]) from error
-    if length_s <= 0:
-        raise SpecError([Problem(name, f"must be > 0, got {text!r}")])
-    return length_s
 
 
 def _document(judged: Judged) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tonnage.twin.evidence import Evidence
 from tonnage.twin.measures import MEASURES, Measure, MeasureKind
 from tonnage.twin.records import PodRecord, ScalingDecision
 from tonnage.twin.result import Result
-from tonnage.twin.verdict import Verdict, stretches_of
+from tonnage.twin.verdict import Verdict, joined_of, stretches_of
 from tonnage.twin.wording import show_number, show_span, show_time
 from tonnage.units import UnitError, parse_duration, parse_rate
 
@@ -243,7 +243,7 @@ def _first_broken(assertion: Assertion, result: Result) -> tuple[float, float, f
             beyond = course > assertion.limit
         else:
             beyond = np.isfinite(course) & ~_COMPARED[assertion.comparison](course, assertion.limit)
-    ranges = stretches_of(beyond)
+    ranges = joined_of(stretches_of(beyond), result.scenario.interval_s)
     if not ranges:
         return None
     start, stop = ranges[0]

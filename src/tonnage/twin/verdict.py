@@ -191,7 +191,7 @@ def _violations(result: Result, objective: Objective) -> tuple[Violation, ...]:
     misses = series.slo_misses > 0
     evidence = Evidence.of(result)
     found = []
-    for start, stop in _joined(stretches_of(missed_of(result, objective)), _JOIN_S / interval_s):
+    for start, stop in joined_of(stretches_of(missed_of(result, objective)), interval_s):
         inside = np.flatnonzero(misses[start:stop])
         if inside.size == 0:
             continue
@@ -202,7 +202,9 @@ def _violations(result: Result, objective: Objective) -> tuple[Violation, ...]:
     return tuple(found)
 
 
-def _joined(ranges: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
+def joined_of(ranges: list[tuple[int, int]], interval_s: float) -> list[tuple[int, int]]:
+    """Ranges of intervals, with those that are less than ten seconds apart made one."""
+    gap = _JOIN_S / interval_s
     joined: list[tuple[int, int]] = []
     for start, stop in ranges:
         if joined and start - joined[-1][1] < gap:

@@ -112,6 +112,14 @@ def test_standard_input_and_plain_manifests():
     assert "NO OBJECTIVE" in run.stdout
 
 
+def test_an_objective_of_the_command_line_goes_before_the_documents():
+    """Half a millisecond can never hold, and ten seconds do."""
+    for objective, said in (("p99=500us", "MISSED"), ("p50=10s,errors=50%", "HELD")):
+        run = tonnage(EXPERIMENTS / "surge.yaml", "--duration", "30s", "--objective", objective, "--set", "Simulation.spec.happenings=[]")
+        assert run.returncode == 0, run.stderr
+        assert said in run.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -124,6 +132,8 @@ def test_standard_input_and_plain_manifests():
         (["surge.yaml", "--set", "Deploiment.spec.replicas=1"], 2, 'did you mean "Deployment"?'),
         (["surge.yaml", "--set", "Simulation.spec.sed=1"], 2, "spec.sed: must be a known field"),
         (["surge.yaml", "--metric", "load"], 2, "--metric: must be like"),
+        (["surge.yaml", "--objective", "p99"], 2, "--objective: must be like p99=100ms, got 'p99'"),
+        (["surge.yaml", "--objective", "p99=1s,drops=1"], 2, "--objective: must be like p99=100ms,errors=0.1%"),
         (["surge.yaml", "--report", "no/such/folder/out.html"], 3, "must be in a folder that exists"),
         (["surge.yaml", "--runs", "2", "--compare", "a", "b"], 2, "--runs: must not be given with --compare"),
     ],
