@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from tests.integration.twin import worlds
@@ -194,6 +197,7 @@ def test_a_rollout_without_a_spare_gpu(surge):
     )
     if surge:
         stuck = worlds.rollouts(result, "deadlocked")[0]
+        assert stuck.detail.startswith("the new pods find no node, and no old one may go")
         assert "maxSurge 1, maxUnavailable 0" in stuck.detail
         assert "Insufficient nvidia.com/gpu" in stuck.detail
         late = worlds.rollouts(result, "progress_deadline_exceeded")[0]
@@ -241,3 +245,65 @@ def test_a_rollback_takes_up_the_old_replica_set():
     last = worlds.pods(result, "created")[-1]
     assert last.pod.startswith("model-1-")
     assert len(worlds.rollouts(result, "complete")) == 2
+
+
+def test_an_image_is_pulled_once_on_a_node():
+    """The first pod of a node waits for the pull, later ones of that node for the same pull or for none."""
+    pulling = worlds.revision(worlds.life(image_pull_s=Samples.of(40.0)))
+    result = worlds.run(
+        worlds.scenario(
+            template=pulling,
+            started=False,
+            replicas=4,
+            nodes=(worlds.node("n1", gpus=5),),
+            happenings=(PodKilled(150.0),),
+        )
+    )
+    assert len(worlds.pods(result, "pulling")) == 1
+    started = [record.at_s for record in worlds.pods(result, "started")]
+    assert started[:4] == [pytest.approx(41.1, abs=0.1)] * 4
+    made_again = worlds.pods(result, "created")[-1]
+    assert started[4] - made_again.at_s == pytest.approx(1.1, abs=0.1)
+
+
+def test_a_pod_without_a_readiness_probe_gets_requests_before_it_can_answer():
+    """It is ready when its container runs; what is sent to it while it loads is refused."""
+    careless = worlds.revision(worlds.life(startup=None, readiness=None, liveness=None))
+    result = worlds.run(worlds.scenario(template=careless, happenings=(ReplicasEdited(60.0, 4),)))
+    assert result.totals.dropped[Cause.REFUSED.value] > 100
+    careful = worlds.run(worlds.scenario(happenings=(ReplicasEdited(60.0, 4),)))
+    assert careful.totals.drops == 0
+
+
+def test_the_first_requests_of_a_cold_model_are_slower():
+    """Service times are multiplied for as long as the curve says, and then no more."""
+    cold = worlds.revision(worlds.life(slow_start=((20.0, 3.0), (40.0, 2.0))))
+    result = worlds.run(
+        worlds.scenario(template=cold, started=False, replicas=1, rate_per_s=5.0, duration_s=200.0)
+    )
+    p50 = result.series.p50_s
+    ready = int(worlds.pods(result, "warm")[0].at_s) + 1
+    assert 0.029 < np.nanmedian(p50[ready : ready + 18]) < 0.04
+    assert 0.019 < np.nanmedian(p50[ready + 21 : ready + 38]) < 0.029
+    assert 0.009 < np.nanmedian(p50[ready + 45 :]) < 0.015
+
+
+def test_a_container_that_dies_now_and_then_backs_off():
+    """Crashes after readiness are drawn for each start; back-offs grow while they come quickly."""
+    dying = worlds.revision(worlds.life(crash=Crash(after_ready_s=Samples.of(30.0))))
+    result = worlds.run(worlds.scenario(template=dying, replicas=1, duration_s=900.0))
+    waits = [record.detail.split()[1] for record in worlds.pods(result, "back_off")]
+    assert waits[:4] == ["10", "20", "40", "80"]
+    # the first restart has no wait, the last wait is not over
+    assert result.totals.restarts == len(waits)
+
+
+def test_a_result_is_a_document():
+    """It is plain JSON without nan, and its records name their kinds."""
+    result = worlds.run(worlds.scenario(duration_s=20.0, rate_per_s=1.0))
+    document = json.loads(json.dumps(result.to_document(), allow_nan=False))
+    assert document["totals"]["offered"] == result.totals.offered
+    assert {record["kind"] for record in document["records"]} == {"PodRecord"}
+    assert len(document["series"]["p99_s"]) == 20
+    assert None in document["series"]["p99_s"]
+    assert sum(document["histogram"]["count"]) == result.totals.answered

@@ -262,7 +262,8 @@ class Rollouts:
             self._note("complete", f"{self.replicas} of {self.replicas} updated and available")
         elif stuck and not self._said_deadlock and self._deadlocked(new):
             self._said_deadlock = True
-            self._note("deadlocked", self._state_text())
+            what = "the new pods find no node, and no old one may go"
+            self._note("deadlocked", f"{what}: {self._state_text()}")
 
     def _deadlocked(self, new: ReplicaSetView) -> bool:
         """Nothing can move: what is not available cannot be placed, and nothing of ours is on its way out."""
