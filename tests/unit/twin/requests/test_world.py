@@ -232,6 +232,17 @@ def test_a_change_comes_before_requests_of_its_time():
     assert world.balance().dropped[CAUSES.index(Cause.REFUSED)] == 1
 
 
+@pytest.mark.parametrize("balancing", [Balancing.RANDOM, Balancing.LEAST_REQUEST])
+def test_a_change_comes_before_the_end_of_a_batch_at_its_time(balancing):
+    """A batch that ends at T has not ended after ``advance(T)``: a pod killed at T loses it."""
+    server = ServerModel(service=ParametricService(item_s=0.5), size_max=1)
+    world = world_of([0.0], server, balancing=balancing)
+    world.advance(0.5)
+    assert (world.in_flight(0), world.kill(0)) == (1, 1)
+    world.advance(1.0)
+    assert world.balance().answered == 0
+
+
 def test_speed_changes_what_runs_too():
     """A batch half done at a tenth of the speed takes ten times its rest."""
     world = world_of([0.0], TENTH)
