@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Final
 
+from tonnage.scheduling import Budget, selector_of
 from tonnage.twin.cluster_plan import OtherPod
 from tonnage.twin.events import Priority
 from tonnage.twin.loops.contending import Contending
@@ -111,6 +112,8 @@ class _World:
         workload = scenario.workload
         # the default spread of pods follows their Service, which a served model has
         state.cluster.set_service(workload.namespace, workload.name, dict(workload.labels))
+        if scenario.cluster.budget is not None:
+            self.placing.before_attempt = self._state_budget
         for plan in scenario.cluster.nodes:
             self.nodes.join(plan, plan.node.name, None)
         self.provisioning.begin()
@@ -126,6 +129,13 @@ class _World:
         self.scraping.begin(self.scaling.looks_between, scenario.autoscaler)
         self.scaling.begin()
         self.observing.plan()
+
+    def _state_budget(self) -> None:
+        """Tell the scheduler how many of the workload's pods preemption may drive away."""
+        workload = self.scenario.workload
+        selector = selector_of(workload.labels)
+        allowed = self.nodes.evictions_allowed()
+        self.state.cluster.set_budget(Budget(workload.namespace, workload.name, selector, allowed))
 
     def _place_started(self) -> None:
         for pod in self.rollouts.fill():

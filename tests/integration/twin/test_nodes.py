@@ -14,6 +14,7 @@ from tonnage.twin.requests import Cause
 from tonnage.twin.scenario import (
     ClusterPlan,
     Compute,
+    ControllerRestarted,
     ControlTimes,
     DisruptionBudget,
     NodeAutoscaler,
@@ -21,6 +22,7 @@ from tonnage.twin.scenario import (
     NodeFails,
     NodeRecovers,
     OtherPod,
+    PodKilled,
     PoolPlan,
     ReplicasEdited,
     Samples,
@@ -279,3 +281,33 @@ def test_a_cloud_that_removes_dead_nodes_lets_their_pods_go():
     assert [record.at_s for record in lost] == [220.0]
     assert result.series.pods_terminating[-1] == 0
     assert result.series.replicas_ready[-1] == 2
+
+
+def test_a_scheduler_that_is_away_places_nothing():
+    """New pods wait until it is back, and are placed then."""
+    happenings = (ControllerRestarted(59.0, "scheduler", 40.0), ReplicasEdited(60.0, 4))
+    result = worlds.run(worlds.scenario(happenings=happenings))
+    placed = [record.at_s for record in worlds.pods(result, "scheduled") if record.at_s > 0]
+    assert placed == [pytest.approx(99.0, abs=0.05)] * 2
+
+
+def test_a_deployment_controller_that_is_away_changes_nothing():
+    """A killed pod is replaced when the controllers are back."""
+    happenings = (PodKilled(60.0), ControllerRestarted(60.0, "deployment", 40.0))
+    result = worlds.run(worlds.scenario(happenings=happenings))
+    made = [record.at_s for record in worlds.pods(result, "created") if record.at_s > 0]
+    assert made == [pytest.approx(100.0, abs=0.1)]
+
+
+def test_preemption_prefers_victims_whose_budget_allows_it():
+    """The scheduler is told how many of the workload's pods may go: none, so that it takes the other one's GPU."""
+    intruder = OtherPod(Pod("default", "urgent", "urgent", {}, worlds.spec(priority=100)))
+    bystander = OtherPod(Pod("default", "batch", "batch", {}, worlds.spec(priority=0)), node="n1", returns=False)
+    plan = ClusterPlan(
+        nodes=(worlds.node("n1", gpus=3),),
+        other_pods=(bystander, intruder),
+        budget=DisruptionBudget(max_unavailable=0),
+    )
+    result = worlds.run(worlds.scenario(cluster=plan, replicas=2))
+    assert [record.pod for record in worlds.pods(result, "preempted")] == ["batch"]
+    assert result.series.replicas_ready.min() == 2

@@ -42,7 +42,7 @@ class Kubelets:
         node.alive, node.died_s = False, self._run.now_s
         for pod in self._run.pods_on(node.name):
             if pod.name in self.replicas:
-                self.replicas[pod.name].cut()
+                self.replicas[pod.name].cut("its node died")
 
     def recover(self, node: NodeState) -> None:
         """A node that had died is back."""
@@ -61,7 +61,7 @@ class Kubelets:
             return
         replica = self.replicas.pop(pod.name, None)
         if replica is not None:
-            replica.cut()
+            replica.cut("its pod is removed")
             self._give_back(replica.slot)
         self._run.forget(pod)
         self._run.note_pod(pod, "gone")

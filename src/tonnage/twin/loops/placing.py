@@ -20,10 +20,12 @@ class Placing:
 
     Attributes:
         generation: Changes whenever a node or what is on nodes has changed.
+        before_attempt: Brings what the scheduler reads beside nodes and pods up to date.
     """
 
     def __init__(self, run: Run) -> None:
         self.generation = 0
+        self.before_attempt: Callable[[], None] = _nothing
         self._run = run
         self._active: dict[str, Waiting] = {}
         self._unschedulable: dict[str, Waiting] = {}
@@ -94,8 +96,12 @@ class Placing:
             self._ticket = self._run.engine.at(at_s, Priority.SCHEDULER, self._attempt)
 
     def _attempt(self) -> None:
+        if self._run.now_s < self._away_until_s:
+            self._kick()
+            return
         if not self._active:
             return
+        self.before_attempt()
         waiting = first(self._active.values(), self._run.now_s)
         del self._active[waiting.name]
         pod = self._run.pods[waiting.name]
@@ -156,3 +162,7 @@ class Placing:
 
     def _choose(self, names: Sequence[str], /) -> str:
         return names[0] if len(names) == 1 else names[int(self._rng.integers(len(names)))]
+
+
+def _nothing() -> None:
+    """Nothing to bring up to date."""

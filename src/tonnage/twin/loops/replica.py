@@ -147,13 +147,13 @@ class Replica:
         elif not self._ending:
             self._end_container(self.pod.grace_s, "the pod is deleted")
 
-    def cut(self) -> None:
-        """The node has died: everything on it stops, and nobody is there to act."""
+    def cut(self, why: str) -> None:
+        """Everything stops at once, and nobody is there to act."""
         self._forget_plans()
         for worker in self._workers.values():
             worker.stop()
         if self.container is not None:
-            self.container.end("cut", "its node died")
+            self.container.end("cut", why)
 
     def revive(self) -> None:
         """The node is back: its kubelet starts the container anew, or ends what was deleted meanwhile."""

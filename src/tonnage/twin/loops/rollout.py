@@ -116,6 +116,9 @@ class Rollouts:
         self._look(self._sync_deployment)
 
     def _sync_deployment(self) -> None:
+        if self._run.now_s < self._away_until_s:
+            self._look(self._sync_deployment)
+            return
         views = self._views()
         decided = deployment.step(self.replicas, self._plan, self.newest, views)
         for number, size in decided.sizes.items():
@@ -130,6 +133,9 @@ class Rollouts:
         self._follow(views, stuck=not decided.sizes)
 
     def _sync_sets(self) -> None:
+        if self._run.now_s < self._away_until_s:
+            self._look(self._sync_sets)
+            return
         related = [pod.node for pod in self._run.own_pods() if pod.active]
         for item in self.sets.values():
             active = [pod for pod in self._run.own_pods() if pod.active and pod.revision == item.number]
