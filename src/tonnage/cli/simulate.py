@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ from tonnage.web import render_comparison, render_report
 
 _OUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 _RUNS_MAX = 10_000
+_DEAF = (signal.SIGINT, signal.SIG_IGN)
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,13 @@ def simulate(**values: Any) -> None:
     given = parse_assertions(options.assertions)
     # The verdict leaves stdout to the JSON when that goes there.
     console = Console(stderr=str(options.json_out) == "-", quiet=options.quiet)
-    if options.compare is not None:
-        sys.exit(_compare(options, given, console))
-    if options.runs > 1:
-        sys.exit(_repeat(options, given, console))
-    sys.exit(_one(options, given, console))
+    todo = _compare if options.compare is not None else _repeat if options.runs > 1 else _one
+    try:
+        code = todo(options, given, console)
+    except KeyboardInterrupt:
+        click.echo("tonnage simulate: interrupted; nothing was written", err=True)
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def _check(options: SimulateOptions) -> None:
@@ -197,18 +203,26 @@ def _repeat(options: SimulateOptions, given: tuple[Assertion, ...], console: Con
     seed = first.result.scenario.seed
     runs = [summary_of(first.result, first.verdict, first.judgements)]
     workers = min(options.runs - 1, os.cpu_count() or 1)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    # A terminal's Ctrl-C reaches all processes; this one decides what becomes of the others.
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=signal.signal, initargs=_DEAF
+    ) as pool:
         others = [
             pool.submit(
                 _summarised, texts, replace(asked, seed=seed + step), options.objective, options.assertions
             )
             for step in range(1, options.runs)
         ]
-        for done in as_completed(others):
-            runs.append(done.result())
-            if console.is_terminal:
-                console.print(f"{len(runs)} of {options.runs} runs", end="\r")
+        try:
+            for done in as_completed(others):
+                runs.append(done.result())
+                if console.is_terminal:
+                    console.print(f"{len(runs)} of {options.runs} runs", end="\r")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():
+                worker.terminate()
+            raise
     runs.sort(key=lambda run: run.seed)
     print_spread(runs, console=console)
     _write_json(options.json_out, spread_document(runs))
@@ -263,7 +277,8 @@ def _page(judged: Judged) -> str:
 def _write_json(path: Path | None, document: dict[str, Any]) -> None:
     if path is None:
         return
-    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    # A day of seconds is millions of numbers: one to a line would be most of the file.
+    text = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     try:
         with click.open_file(str(path), "wb") as out:
             out.write(text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
+from tonnage.cli import simulate
 from tonnage.cli.objective_option import read_objective
 from tonnage.cli.simulate_inputs import named
 from tonnage.cli.traffic_option import read_traffic
@@ -60,5 +62,17 @@ def test_traffic_has_the_length_that_was_asked_for_and_a_trace_its_own(tmp_path)
 
 def test_traffic_that_is_neither_file_nor_line_is_refused():
     """The message shows what a line looks like."""
-    with pytest.raises(SpecError, match="must be a file that exists, got 'day.csv'; a line of traffic is like"):
+    with pytest.raises(SpecError, match=r"must be a file that exists, got 'day\.csv'; a line of traffic is like"):
         read_traffic("day.csv", duration_s=None, fallback_s=60.0)
+
+
+def test_an_interrupt_ends_with_130_and_one_line(monkeypatch):
+    """Ctrl-C is no assertion that failed, and no traceback."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "_one", interrupted)
+    run = CliRunner().invoke(simulate.simulate, ["anything.yaml"])
+    assert run.exit_code == simulate.INTERRUPTED == 130
+    assert run.output == "tonnage simulate: interrupted; nothing was written\n"
