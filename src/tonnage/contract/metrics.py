@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+INFERENCE_LATENCY_P50: Final = "inference_latency_p50"
+INFERENCE_LATENCY_P95: Final = "inference_latency_p95"
 INFERENCE_LATENCY_P99: Final = "inference_latency_p99"
 """p99 over the sliding window [seconds]; the HPA's Pods metric of the founding text."""
 LATENCY_WINDOW_SECONDS: Final = "tonnage_latency_window_seconds"

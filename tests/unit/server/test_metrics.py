@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from tonnage.contract import latency_buckets as layout
 from tonnage.contract import metrics as names
 from tonnage.server.metrics import histogram
 from tonnage.server.metrics.block import Block, State
-from tonnage.server.metrics.exposition import expose
+from tonnage.server.metrics.exposition import PERCENTILES, expose
 from tonnage.server.metrics.recorder import Recorder
 
 DURATIONS = st.lists(st.floats(2e-5, 100), min_size=1, max_size=200)
@@ -90,3 +92,32 @@ def test_names_follow_prometheus():
             assert re.fullmatch(r"[a-z][a-z0-9_]*", value)
             assert not value.endswith(("_ms", "_second", "_milliseconds"))
             assert ("TOTAL" in name) == value.endswith("_total")
+
+
+def test_the_windows_own_buckets_give_the_pages_percentiles():
+    """Who asks for the window gets fine buckets of all workers, whose quantiles are those of the page."""
+    block = Block.create(2)
+    for index, latency_s in enumerate((0.010, 0.030)):
+        block.slots[index]["state"] = State.READY
+        block.slots[index]["in_flight"] = 2
+        recorder = Recorder(block.slots[index], 30.0)
+        recorder.latencies_s += [latency_s] * 50
+        recorder.fold(100.0)
+    body, kind = expose(block.slots, model="m", now_s=100.0, window_s=30.0, accept=f"{layout.WINDOW_TYPE}, */*")
+    document = json.loads(body)
+    fine = np.zeros(layout.BUCKETS, np.int64)
+    for bucket, count in document["buckets"].items():
+        fine[int(bucket)] = count
+    got = samples(page(block, 100.0))
+    assert kind == layout.WINDOW_TYPE
+    assert {q: histogram.quantile(fine, q) for q in PERCENTILES} == {
+        q: got[name] for q, name in PERCENTILES.items()
+    }
+    assert (document["layout"], document["windowSeconds"], document["answered"]) == (layout.LAYOUT, 30.0, 100)
+    assert (document["inFlight"], document["queue"]) == (4, 0)
+
+
+def test_an_empty_window_has_no_buckets():
+    """Without requests the window is empty, which is not an error."""
+    body, _ = expose(Block.create(1).slots, model="m", now_s=1.0, window_s=30.0, accept=layout.WINDOW_TYPE)
+    assert json.loads(body)["buckets"] == {}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+import orjson
 
+from tonnage.contract import latency_buckets as layout
 from tonnage.contract import metrics as names
 from tonnage.server.metrics import histogram
 from tonnage.server.metrics.block import BATCH_BOUNDS, CODES, PROTOCOLS, State
 from tonnage.server.metrics.page import OPENMETRICS_TYPE, TEXT_TYPE, Family, Sample, labels, render
 from tonnage.server.metrics.recorder import window_counts
 
+PERCENTILES: Final = {
+    0.5: names.INFERENCE_LATENCY_P50,
+    0.95: names.INFERENCE_LATENCY_P95,
+    0.99: names.INFERENCE_LATENCY_P99,
+}
+"""Share of the requests to the gauge of the latency below which it lies."""
 _SECONDS_BOUNDS = [*(f"{bound:.9g}" for bound in histogram.OCTAVE_BOUNDS_S), "+Inf"]
 _ITEMS_BOUNDS = [*(str(float(bound)) for bound in BATCH_BOUNDS), "+Inf"]
 
@@ -25,14 +33,34 @@ def expose(slots: Any, *, model: str, now_s: float, window_s: float, accept: str
         model: Value of the label ``model``.
         now_s: The time, of the clock that filled the window.
         window_s: Length of the sliding window [s].
-        accept: The request's Accept header; decides between Prometheus' text and OpenMetrics.
+        accept: The request's Accept header; decides between Prometheus' text, OpenMetrics and the window of
+            ``contract.latency_buckets``.
 
     Returns:
         The page, and its content type.
     """
+    if layout.WINDOW_TYPE in accept:
+        return _window_document(slots, now_s, window_s), layout.WINDOW_TYPE
     openmetrics = "application/openmetrics-text" in accept
     page = render(_Families(slots, model, now_s, window_s).all(), openmetrics=openmetrics)
     return page, OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+
+
+def _window_document(slots: Any, now_s: float, window_s: float) -> bytes:
+    """The window's fine buckets, so that percentiles of many servers can be made of one sum."""
+    counts = window_counts(slots, now_s, window_s)
+    filled = np.flatnonzero(counts)
+    alive = slots[slots["state"] != State.ABSENT]
+    return orjson.dumps(
+        {
+            "layout": layout.LAYOUT,
+            "windowSeconds": window_s,
+            "buckets": dict(zip(map(str, filled.tolist()), counts[filled].tolist(), strict=True)),
+            "answered": int(slots["latency"].sum()),
+            "inFlight": int(alive["in_flight"].sum()),
+            "queue": int(alive["queue"].sum()),
+        }
+    )
 
 
 class _Families:
@@ -97,11 +125,12 @@ class _Families:
         counts = window_counts(self._slots, self._now_s, self._window_s)
         # a summary, as Prometheus means it: quantiles of a sliding window, count and sum of all time
         samples: list[Sample] = []
-        for q in (0.5, 0.95, 0.99):
+        gauges: dict[float, list[Sample]] = {q: [] for q in PERCENTILES}
+        for q, gauge in gauges.items():
             value = histogram.quantile(counts, q)
             if value is not None:
                 samples.append(("", labels(model=self._model, quantile=f"{q:g}"), value))
-        p99 = [("", self._tags, samples[-1][2])] if samples else []
+                gauge.append(("", self._tags, value))
         samples += [
             ("_count", self._tags, int(self._slots["latency"].sum())),
             ("_sum", self._tags, float(self._slots["latency_sum_s"].sum())),
@@ -110,7 +139,9 @@ class _Families:
         yield Family(
             names.LATENCY_WINDOW_SECONDS, "summary", f"Percentiles of request latency {over}.", samples
         )
-        yield Family(names.INFERENCE_LATENCY_P99, "gauge", f"p99 of request latency {over}, in seconds.", p99)
+        for q, gauge in gauges.items():
+            text = f"p{q * 100:g} of request latency {over}, in seconds."
+            yield Family(PERCENTILES[q], "gauge", text, gauge)
 
     def _gauges(self) -> Iterator[Family]:
         alive = self._slots[self._slots["state"] != State.ABSENT]

@@ -4,8 +4,8 @@
 kernel a bucket is found without a logarithm: the upper bits of a double name a cell that holds at most
 one bound, a table gives the cell's first bucket, and one comparison decides.
 
-Source: ``tonnage.server.metrics.histogram``, which runs in a pod and is not imported here; a test
-compares the two on bounds and random values.
+The layout is ``contract.latency_buckets``; a test compares this with the server's own finding of buckets, on
+bounds and random values.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tonnage.contract import latency_buckets as layout
 from tonnage.twin.requests.compiled import inner
 
-PER_OCTAVE: Final = 36
-OCTAVES_BELOW: Final = 13
-OCTAVES_ABOVE: Final = 10
-BUCKETS: Final = (OCTAVES_BELOW + OCTAVES_ABOVE) * PER_OCTAVE + 2
+BUCKETS: Final = layout.BUCKETS
 
 _CELL_BITS: Final = 7  # 128 cells to the octave
 CELL_SHIFT: Final = 52 - _CELL_BITS
@@ -29,8 +27,8 @@ CELL_SHIFT: Final = 52 - _CELL_BITS
 
 def _upper_bounds() -> npt.NDArray[np.float64]:
     """The largest value of each bucket [s]; the last has none."""
-    steps = (np.arange(BUCKETS - 1) + 1e-9) / PER_OCTAVE
-    return np.append(0.1 * 2.0 ** (steps - OCTAVES_BELOW), np.inf)
+    steps = (np.arange(BUCKETS - 1) + 1e-9) / layout.PER_OCTAVE
+    return np.append(0.1 * 2.0 ** (steps - layout.OCTAVES_BELOW), np.inf)
 
 
 def _cells(upper: npt.NDArray[np.float64]) -> tuple[int, npt.NDArray[np.int16]]:
@@ -75,9 +73,9 @@ def quantiles(
         return np.full(len(qs), np.nan)
     ranks = np.maximum(1, np.ceil(np.array(qs) * total))
     index = first + np.searchsorted(running, ranks)
-    middle = np.where(index > 0, (index - 0.5) / PER_OCTAVE, 0.0)
-    top = OCTAVES_BELOW + OCTAVES_ABOVE
-    return np.asarray(0.1 * 2.0 ** (np.minimum(middle, top) - OCTAVES_BELOW))
+    middle = np.where(index > 0, (index - 0.5) / layout.PER_OCTAVE, 0.0)
+    top = layout.OCTAVES_BELOW + layout.OCTAVES_ABOVE
+    return np.asarray(0.1 * 2.0 ** (np.minimum(middle, top) - layout.OCTAVES_BELOW))
 
 
 @inner
