@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from tonnage.twin.engine import Engine
-from tonnage.twin.requests import RequestWorld, SlotTotals, SlotWindow
+from tonnage.twin.requests import RequestWorld, ServerModel, SlotTotals, SlotWindow
 from tonnage.twin.scenario import Scenario
 
 
@@ -25,6 +25,7 @@ class Serving:
         )
         self._engine = engine
         self._servers = scenario.servers
+        self._batch_s = [_single_and_full_s(server) for server in scenario.servers]
         self._free: list[int] = []
         self._slots = 0
         self._now_s = 0.0
@@ -92,17 +93,16 @@ class Serving:
         Returns:
             The time of full batches of what is there; infinite when the queue is full.
         """
-        model = self._servers[server]
+        model, (single_s, full_s) = self._servers[server], self._batch_s[server]
         there = self.in_flight(slot)
         if there >= model.queue_max * model.workers:
             return math.inf
         gathered = model.gather_max or model.size_max
-        places = model.workers * model.parallel
         rounds, rest = divmod(there, gathered)
-        overhead_s = model.batch_overhead_s + gathered * model.request_overhead_s
-        batch_s = model.service.mean_s(gathered) + overhead_s
-        rest_s = model.service.mean_s(rest) + model.batch_overhead_s if rest else 0.0
-        return (rounds * batch_s + rest_s) / places / speed
+        # between a batch of one and a full one on a straight line
+        share = (rest - 1) / (gathered - 1) if rest > 1 else 0.0
+        rest_s = single_s + (full_s - single_s) * share if rest else 0.0
+        return (rounds * full_s + rest_s) / (model.workers * model.parallel) / speed
 
     def advance(self, until_s: float) -> None:
         """Play requests up to a time that the engine has reached or will reach without any change."""
@@ -112,3 +112,13 @@ class Serving:
 
     def _catch_up(self) -> None:
         self.advance(self._engine.now_s)
+
+
+def _single_and_full_s(server: ServerModel) -> tuple[float, float]:
+    """Mean time of a batch of one, and of a full one, overheads included [s]."""
+    full = server.gather_max or server.size_max
+    times = [
+        server.service.mean_s(size) + server.batch_overhead_s + size * server.request_overhead_s
+        for size in (1, full)
+    ]
+    return times[0], times[1]
