@@ -18,7 +18,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "load": ("tonnage.cli.load:load", "Send open-loop load to a server and measure it."),
     "profile": ("tonnage.cli.profile:profile", "Measure a service on this machine."),
     "plan": ("tonnage.cli.plan:plan", "Size a service: replicas, GPUs and cost, with every reason."),
+    "render": ("tonnage.cli.render:render_command", "Make the Kubernetes objects of a service."),
     "simulate": ("tonnage.cli.simulate:simulate", "Show what traffic and failures will do to a service."),
+    "audit": ("tonnage.cli.audit:audit_command", "Find what will hurt a model service, in any manifests."),
+    "explain": ("tonnage.cli.explain:explain", "Explain a rule of the audit."),
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
 }
