@@ -43,10 +43,16 @@ def entry(function: F) -> F:
         return cast("F", _njit(**_OPTIONS)(function))
 
 
-def sources_stamp(folder: Path = Path(__file__).parent) -> int:
-    """A number [0 to 2**62 - 1] that changes with any file of this room, or of another folder."""
+def sources_stamp(room: Path = Path(__file__).parent) -> int:
+    """A number [0 to 2**62 - 1] that changes with any file of this room, or of those it takes numbers from.
+
+    Args:
+        room: This folder, or a copy of it at the same place among its neighbours.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted(folder.glob("*.py")):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
+    package = room.parents[1]
+    for folder in (room, package / "batching", package / "contract"):
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.name.encode())
+            digest.update(file.read_bytes())
     return int.from_bytes(digest.digest(), "big") >> 2

@@ -62,6 +62,34 @@ def _unreachable(
     )
 
 
+@merged
+def _choice(fixed: Any, pods: Any) -> tuple[int, int, int]:
+    """What the balancer chooses without a look at any pod.
+
+    Returns:
+        A slot, or -1 for none; its station, or -1 where that is open; the other of two slots, or -1.
+    """
+    config, world = fixed.config[0], fixed.world[0]
+    balancing, workers_max, count = config.balancing, config.workers_max, world.routed
+    slot = s = other = -1
+    if balancing == _CONNECTION:
+        s = connected(fixed, pods)
+        slot = s // workers_max if s >= 0 else -1
+    elif count > 0:
+        if balancing == _ROUND_ROBIN:
+            world.turn = world.turn + 1 if world.turn + 1 < count else 0
+            slot = pods.routed[world.turn]
+        else:
+            bits = draw(world)
+            first = below(low(bits), count)
+            slot = pods.routed[first]
+            if balancing == _TWO_CHOICES and count > 1:
+                other = pods.routed[other_of(first, high(bits), count)]
+        if other < 0:
+            s = worker_of(slot, world, fixed.servers, pods.slots, workers_max)
+    return slot, s, other
+
+
 def _lazy(stamp: int) -> Any:
     """Make the entry; ``stamp`` stands for all sources, and numba's cache compares it."""
 
@@ -71,8 +99,8 @@ def _lazy(stamp: int) -> Any:
             return -1
         config = fixed.config[0]
         world = fixed.world[0]
-        slots, stations, routed = pods.slots, pods.stations, pods.routed
-        balancing, workers_max = config.balancing, config.workers_max
+        slots, stations = pods.slots, pods.stations
+        workers_max = config.workers_max
         while True:
             now_s = _next_arrival(fixed)
             if not now_s < until_s:
@@ -82,23 +110,7 @@ def _lazy(stamp: int) -> Any:
             world.buffer_next += 1
             world.arrived += 1
             series[interval_of(config, now_s), ARRIVED] += 1
-            slot = s = other = -1
-            count = world.routed
-            if balancing == _CONNECTION:
-                s = connected(fixed, pods)
-                slot = s // workers_max if s >= 0 else -1
-            elif count > 0:
-                if balancing == _ROUND_ROBIN:
-                    world.turn = world.turn + 1 if world.turn + 1 < count else 0
-                    slot = routed[world.turn]
-                else:
-                    bits = draw(world)
-                    first = below(low(bits), count)
-                    slot = routed[first]
-                    if balancing == _TWO_CHOICES and count > 1:
-                        other = routed[other_of(first, high(bits), count)]
-                if other < 0:
-                    s = worker_of(slot, world, fixed.servers, slots, workers_max)
+            slot, s, other = _choice(fixed, pods)
             if slot < 0:
                 _unreachable(NO_ENDPOINT, now_s, now_s, NONE, fixed, series, retries)
                 continue
@@ -144,25 +156,14 @@ def _dispatch(
     config, world = fixed.config[0], fixed.world[0]
     slots, workers_max = pods.slots, config.workers_max
     balancing = config.balancing
-    slot = s = -1
-    count = world.routed
-    if balancing == _CONNECTION:
-        s = connected(fixed, pods)
-        slot = s // workers_max if s >= 0 else -1
-    elif count > 0:
-        if balancing == _LEAST:
-            slot = pods.least[0]
-        elif balancing == _ROUND_ROBIN:
-            world.turn = world.turn + 1 if world.turn + 1 < count else 0
-            slot = pods.routed[world.turn]
-        else:
-            bits = draw(world)
-            first = below(low(bits), count)
-            slot = pods.routed[first]
-            if balancing == _TWO_CHOICES and count > 1:
-                other = pods.routed[other_of(first, high(bits), count)]
-                if slots[other].load < slots[slot].load:
-                    slot = other
+    if balancing == _LEAST:
+        slot = pods.least[0] if world.routed > 0 else -1
+        s = other = -1
+    else:
+        slot, s, other = _choice(fixed, pods)
+        if other >= 0 and slots[other].load < slots[slot].load:
+            slot = other
+    if slot >= 0 and s < 0:
         s = worker_of(slot, world, fixed.servers, slots, workers_max)
     if slot < 0:
         _unreachable(NO_ENDPOINT, now_s, first_s, attempt, fixed, series, retries)

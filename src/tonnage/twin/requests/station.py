@@ -299,19 +299,25 @@ def _end(s: int, place: int, fixed: Any, pods: Any, series: Any, retries: Any) -
     series[row, ANSWERED] += answered
     series[row, SLOW] += slow
     fixed.world[0].answered += answered
-    station.inside -= items
+    taken_s = end_s - run.start_s
+    _leave(station, run, taken_s, total_s)
+    if server.deadline_s != math.inf:
+        batching.observe(pods.expected[s], fixed.size_class[slot.server, items], taken_s)
+
+
+@inner
+def _leave(station: Any, run: Any, taken_s: float, total_s: float) -> None:
+    """Book an ended batch in the station's own totals; ``total_s`` is its requests' time here, summed."""
+    station.inside -= run.items
     station.running -= 1
-    station.answered += items
+    station.answered += run.items
     station.batches += 1
     station.latency_s += total_s
     station.left_s += total_s
-    taken_s = end_s - run.start_s
-    station.wait_s += total_s - items * taken_s
+    station.wait_s += total_s - run.items * taken_s
     station.busy_s += taken_s
     station.cpu_s += run.cpu_s
     run.items = 0
-    if server.deadline_s != math.inf:
-        batching.observe(pods.expected[s], fixed.size_class[slot.server, items], taken_s)
 
 
 @inner

@@ -13,7 +13,7 @@ import pytest
 
 from tonnage.twin.requests import compiled
 
-ROOM = Path(compiled.__file__).parent
+PACKAGE = Path(compiled.__file__).parents[2]
 _USE = """
 from tonnage.traffic import PoissonArrivals
 from tonnage.twin.requests import RequestConfig, RequestWorld, ServerModel, plan_of
@@ -25,13 +25,18 @@ print(sum(KERNEL.lazy.stats.cache_hits.values()), sum(KERNEL.lazy.stats.cache_mi
 
 
 def test_the_stamp_changes_with_any_file(tmp_path: Path):
-    """A byte more in one file of the room gives another stamp, and with it other entries of the cache."""
-    room = tmp_path / "room"
-    shutil.copytree(ROOM, room, ignore=shutil.ignore_patterns("__pycache__"))
-    assert compiled.sources_stamp(room) == compiled.sources_stamp()
-    with (room / "rng.py").open("a") as file:
-        file.write("\n")
-    assert compiled.sources_stamp(room) != compiled.sources_stamp()
+    """A byte more in a file of the room, or of those it takes numbers from, gives another stamp."""
+    package = tmp_path / "tonnage"
+    for room in ("twin/requests", "batching", "contract"):
+        shutil.copytree(PACKAGE / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = package / "twin" / "requests"
+    stamps = {compiled.sources_stamp(), compiled.sources_stamp(copy)}
+    assert len(stamps) == 1
+    for file in (copy / "rng.py", package / "batching" / "service_times.py", package / "contract" / "new.py"):
+        with file.open("a") as text:
+            text.write("\n")
+        stamps.add(compiled.sources_stamp(copy))
+    assert len(stamps) == 4
 
 
 def test_without_a_writable_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
