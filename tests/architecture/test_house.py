@@ -42,6 +42,14 @@ def test_the_wall_clock_decides_nothing(file):
             assert (node.value.id, node.attr) not in {("time", "time"), ("datetime", "now")}, node.lineno
 
 
+@pytest.mark.parametrize("file", [f for f in (SOURCE / "twin" / "models").glob("*.py") if f.stem != "__init__"])
+def test_what_imitates_says_what_it_imitates(file):
+    """Each imitated controller names its source and what it leaves out."""
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    assert "Source:" in text
+    assert "Deviations:" in text
+
+
 def test_every_command_is_documented():
     """Each command loads, has a help text, and stands in the README or the docs."""
     docs = "".join(file.read_text() for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
