@@ -10,7 +10,7 @@ are played inside the kernel, which draws the gaps itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -38,7 +38,7 @@ class ArrivalPlan:
         values: Rate [1/s, >= 0] or whole count [>= 0] of each segment, shape ``(segments,)``.
         duration_s: Length of the traffic [s].
         requests_expected: Mean number of arrivals.
-        chunks: Ascending arrival times [s] in chunks, for ``times``; used up by the world that plays it.
+        chunks: Begins to give ascending arrival times [s] in chunks, the same at each call; for ``times``.
         first_share: Where in its gap the first of evenly placed arrivals lies [0 to 1].
         end_s: Arrivals from here on are left out [s].
 
@@ -51,7 +51,7 @@ class ArrivalPlan:
     values: FloatArray
     duration_s: float
     requests_expected: float
-    chunks: Iterator[FloatArray] | None = None
+    chunks: Callable[[], Iterator[FloatArray]] | None = None
     first_share: float = 0.5
     end_s: float = math.inf
 
@@ -100,6 +100,12 @@ def recorded(process: ArrivalProcess, *, seed: int) -> ArrivalPlan:
         process: Any arrival process.
         seed: The load run's seed [>= 0].
     """
-    chunks = process.chunks(np.random.default_rng([seed, 0]))
     expected = process.requests_expected
-    return ArrivalPlan("times", np.zeros(1), np.zeros(0), process.duration_s, expected, chunks=chunks)
+    return ArrivalPlan(
+        "times",
+        np.zeros(1),
+        np.zeros(0),
+        process.duration_s,
+        expected,
+        chunks=lambda: process.chunks(np.random.default_rng([seed, 0])),
+    )

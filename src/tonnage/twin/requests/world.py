@@ -70,7 +70,7 @@ class RequestWorld:
         self.now_s = 0.0
         self._servers = servers
         self._seed = seed
-        self._chunks = arrivals.chunks
+        self._chunks = arrivals.chunks() if arrivals.chunks is not None else None
         self._eager = client.retries_max > 0 or config.balancing is Balancing.LEAST_REQUEST
         self._fixed = fixed(config, client, servers, arrivals, seed)
         self._tracked = bool(self._fixed.config[0]["tracked"])
