@@ -33,7 +33,7 @@ def selector_from(value: Any) -> Selector | None:
     if not isinstance(value, Mapping):
         return None
     try:
-        return selector_from_object(plain(value))
+        return selector_from_object({"spec": {"selector": plain(value)}})
     except SpecError:
         return None
 

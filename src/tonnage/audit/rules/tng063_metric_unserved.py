@@ -1,0 +1,80 @@
+"""Metric that nothing serves.
+
+What it finds:
+    A Pods, Object or External metric, where no object given serves or even names it, and a metrics adapter of
+    that API is not among the objects.
+Why it matters:
+    The autoscaler reports FailedGetPodsMetric and does not scale on it, and not down on the others either.
+    Source: k8s.io/kubernetes v1.37.2 pkg/controller/podautoscaler/horizontal.go, computeReplicasForMetrics;
+    prometheus-adapter#118, #209.
+Bad:
+    apiVersion: autoscaling/v2
+    kind: HorizontalPodAutoscaler
+    metadata: {name: ranker}
+    spec:
+      scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ranker}
+      minReplicas: 3
+      maxReplicas: 50
+      metrics:
+      - type: Pods
+        pods:
+          metric: {name: queue_depth}
+          target: {type: AverageValue, averageValue: 4}
+Good:
+    apiVersion: autoscaling/v2
+    kind: HorizontalPodAutoscaler
+    metadata: {name: ranker}
+    spec:
+      scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ranker}
+      minReplicas: 3
+      maxReplicas: 50
+      metrics:
+      - type: Pods
+        pods:
+          metric: {name: queue_depth}
+          target: {type: AverageValue, averageValue: 4}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: adapter-config}
+    data: {config.yaml: "rules: [{seriesQuery: server_queue, name: {as: queue_depth}}]"}
+How to fix:
+    Run a metrics API that serves it (tonnage metrics-api, or an adapter with a rule for it), and audit both
+    together.
+Limits:
+    An adapter that was installed elsewhere is not seen: excuse the finding then. The names that Tonnage's
+    own metrics API serves are known for its own workloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tonnage.audit.context import Autoscaler
+from tonnage.audit.rule import Hit, Rule
+from tonnage.contract.metrics import INFERENCE_LATENCY_P99
+
+_APIS: Final = {
+    "Pods": "custom.metrics.k8s.io",
+    "Object": "custom.metrics.k8s.io",
+    "External": "external.metrics.k8s.io",
+}
+_NAMING: Final = ("ConfigMap", "PrometheusRule")
+_OWN: Final = (INFERENCE_LATENCY_P99.removesuffix("p99"), "tonnage_")
+
+
+def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
+    items = autoscaler.context.items
+    apis = {str(item.at("spec", "group")) for item in items if item.kind == "APIService"}
+    labels = autoscaler.item.at("metadata", "labels")
+    ours = isinstance(labels, Mapping) and labels.get("app.kubernetes.io/managed-by") == "tonnage"
+    for metric in autoscaler.metrics:
+        api = _APIS.get(metric.type)
+        if api is None or api in apis or (ours and metric.name.startswith(_OWN)):
+            continue
+        if not any(metric.name in str(item.value) for item in items if item.kind in _NAMING):
+            yield Hit(metric.path, f"nothing here serves {metric.name} in {api}")
+
+
+RULE = Rule("TNG063", "warning", "autoscaler", _check, __doc__)

@@ -1,0 +1,48 @@
+"""Image without a version.
+
+What it finds:
+    An image with the tag latest, or with neither a tag nor a digest.
+Why it matters:
+    Replicas that start later run something else than their siblings: a scale-out under load becomes a rollout
+    that nobody asked for, and there is no version to roll back to.
+    Source: kubernetes.io/docs/concepts/containers/images, image names.
+Bad:
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: ranker}
+    spec:
+      containers:
+      - name: server
+        image: registry.example.com/ranker:latest
+Good:
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: ranker}
+    spec:
+      containers:
+      - name: server
+        image: registry.example.com/ranker:1.4.2
+How to fix:
+    Name a version, or better a digest.
+Limits:
+    Whether a tag is moved cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tonnage.audit.context import Container
+from tonnage.audit.rule import Hit, Rule
+
+
+def _check(container: Container) -> Iterator[Hit]:
+    image = container.value.get("image")
+    if not isinstance(image, str) or not image or "@" in image:
+        return
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if tag in ("", "latest"):
+        yield Hit((*container.path, "image"), f"{image} may be another image in each replica")
+
+
+RULE = Rule("TNG090", "warning", "container", _check, __doc__)
