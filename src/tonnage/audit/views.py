@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tonnage.errors import SpecError
 from tonnage.kube.objects import KubeObject, plain
@@ -14,6 +15,8 @@ from tonnage.kube.shape import quantity_of
 from tonnage.scheduling.objects import selector_from_object
 from tonnage.scheduling.selectors import Selector, selector_of
 
+_PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|^\$[A-Za-z_]|\{\{|<[A-Za-z_ -]+>")
+
 
 def quantity_or_none(value: Any) -> Quantity | None:
     """Reads a quantity; None for what is none."""
@@ -21,6 +24,11 @@ def quantity_or_none(value: Any) -> Quantity | None:
         return quantity_of(value)
     except QuantityError:
         return None
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether a value is filled in before the object is applied, such as ``${REPLICAS}`` or ``<TAG>``."""
+    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
 def selector_at(item: KubeObject, path: Path) -> Selector | None:

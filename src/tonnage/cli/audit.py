@@ -19,6 +19,7 @@ from tonnage.audit.rule import Rule
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
 from tonnage.kube.quantity import Quantity
+from tonnage.kube.text import read_text
 from tonnage.manifests.render import render_text
 from tonnage.profile import ModelProfile, load_profile
 from tonnage.profile.document import write_whole
@@ -169,8 +170,10 @@ def _read(names: Sequence[str], profile: ModelProfile | None) -> Inputs:
     for name in names:
         folder = Path(name)
         if name != "-" and folder.is_dir():
-            for path in sorted(folder.rglob("*")):
-                if path.suffix in _SUFFIXES and path.is_file():
+            paths = [path for path in sorted(folder.rglob("*")) if path.suffix in _SUFFIXES]
+            patches = _patches(paths)
+            for path in paths:
+                if path.is_file() and path.resolve() not in patches:
                     _take(str(path), inputs, [], profile, named=False)
         else:
             _take(name, inputs, problems, profile, named=True)
@@ -179,6 +182,26 @@ def _read(names: Sequence[str], profile: ModelProfile | None) -> Inputs:
     if all(item.is_ours for item in inputs.objects):
         raise SpecError([Problem("", f"must hold Kubernetes objects, got none in {', '.join(names)}")])
     return inputs
+
+
+def _patches(paths: Sequence[Path]) -> set[Path]:
+    """The files that a kustomization names as patches: they are parts of objects and judged by nobody."""
+    found: set[Path] = set()
+    for path in paths:
+        if path.name not in ("kustomization.yaml", "kustomization.yml"):
+            continue
+        try:
+            documents, _ = read_text(_text(str(path)), source=str(path))
+        except SpecError:
+            continue
+        value = documents[0].value if documents and isinstance(documents[0].value, dict) else {}
+        for name in ("patches", "patchesStrategicMerge", "patchesJson6902", "components", "transformers"):
+            listed = value.get(name)
+            for one in listed if isinstance(listed, list) else []:
+                named = one.get("path") if isinstance(one, dict) else one
+                if isinstance(named, str) and "\n" not in named:
+                    found.add((path.parent / named).resolve())
+    return found
 
 
 def _take(

@@ -42,7 +42,7 @@ def test_what_is_well_made_gives_no_finding():
         ("path: /livez", "path: /health", ["TNG031"]),
         ("maxUnavailable: 1\n  unhealthy", "maxUnavailable: 0\n  unhealthy", ["TNG054"]),
         ("minReplicas: 3", "minReplicas: 1", ["TNG066"]),
-        ("name: requests_in_flight}", "name: requests_total}", ["TNG063", "TNG064"]),
+        ("name: requests_in_flight}", "name: queries_total}", ["TNG063", "TNG064"]),
         ("ranker:1.4.2", "ranker", ["TNG090"]),
         ("targetPort: http}", "targetPort: web}", ["TNG081"]),
         ("preStop: {sleep: {seconds: 5}}", "preStop: {sleep: {seconds: 60}}", ["TNG043"]),

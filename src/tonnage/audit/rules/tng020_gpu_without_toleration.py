@@ -28,12 +28,13 @@ How to fix:
     Add a toleration whose key is the resource's name, with operator Exists and effect NoSchedule.
 Limits:
     Without --nodes the usual taint is assumed; with them only taints that the nodes have are reported. A
-    cluster with the admission plug-in ExtendedResourceToleration (GKE is one) needs no toleration.
+    cluster with the admission plug-in ExtendedResourceToleration needs no toleration; a pod whose node
+    selector is GKE's is passed, because GKE is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tonnage.audit.context import Workload
 from tonnage.audit.finding import Change
@@ -43,7 +44,7 @@ from tonnage.audit.rule import Hit, Rule
 def _check(workload: Workload) -> Iterator[Hit]:
     for resource in workload.gpus:
         key = "nvidia.com/gpu" if resource.startswith("nvidia.com/mig-") else resource
-        if key.startswith("deviceclass.") or workload.is_kserve:
+        if key.startswith("deviceclass.") or workload.is_kserve or _on_gke(workload):
             continue
         having = [node for node in workload.context.nodes if resource in dict(node.allocatable.scalars)]
         keys = {taint.key for node in having for taint in node.taints if taint.effect == "NoSchedule"}
@@ -58,6 +59,12 @@ def _check(workload: Workload) -> Iterator[Hit]:
             (change,),
             None if having else "info",
         )
+
+
+def _on_gke(workload: Workload) -> bool:
+    selector = workload.at("nodeSelector")
+    names = selector if isinstance(selector, Mapping) else {}
+    return any(str(name).startswith("cloud.google.com/gke") for name in names)
 
 
 def _tolerated(workload: Workload, key: str) -> bool:

@@ -58,7 +58,7 @@ def _check(container: Container) -> Iterator[Hit]:
     if not workload.is_replicated or not workload.services or not ported or ported[0].path != container.path:
         return
     if all(one.probe("readiness") is None for one in workload.containers):
-        message = "requests come before the model is loaded, because nothing says when it is"
+        message = "requests come before it can answer them, because nothing says when it can"
         yield Hit((*container.path, "readinessProbe"), message)
 
 

@@ -1,8 +1,8 @@
 """Slow start without a startup probe.
 
 What it finds:
-    A liveness probe without a startup probe, on a container that has a GPU or whose liveness waits 30 s or
-    more before it begins.
+    A liveness probe without a startup probe, on a container that has a GPU or whose liveness waits a minute
+    or more before it begins.
 Why it matters:
     The time to load a model and the time to notice that it hangs are different things. Without a startup
     probe one number stands for both: too short, and a slow load is killed again and again; too long, and a
@@ -44,7 +44,7 @@ def _check(container: Container) -> Iterator[Hit]:
     liveness = container.probe("liveness")
     if liveness is None or container.probe("startup") is not None:
         return
-    if container.gpus or liveness.delay_s >= 30:
+    if container.gpus or liveness.delay_s >= 60:
         message = f"a start that takes longer than {liveness.budget_s} s is killed, and starts again"
         yield Hit(liveness.path, message)
 

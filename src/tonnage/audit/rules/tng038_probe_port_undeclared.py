@@ -33,14 +33,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tonnage.audit.context import Container
+from tonnage.audit.context import Container, is_placeholder
 from tonnage.audit.rule import Hit, Rule
 
 
 def _check(container: Container) -> Iterator[Hit]:
     for probe in container.probes:
         port = probe.port
-        named = isinstance(port, str) and not port.isdecimal()
+        named = isinstance(port, str) and not port.isdecimal() and not is_placeholder(port)
         if named and port not in container.port_names and not container.workload.is_kserve:
             yield Hit(probe.path, f"the container must declare the port {port}, or every try fails")
 

@@ -1,8 +1,7 @@
 """Metric that nothing serves.
 
 What it finds:
-    A Pods, Object or External metric, where no object given serves or even names it, and a metrics adapter of
-    that API is not among the objects.
+    A Pods, Object or External metric that no object given names, and no metrics API among them serves.
 Why it matters:
     The autoscaler reports FailedGetPodsMetric and does not scale on it, and not down on the others either.
     Source: k8s.io/kubernetes v1.37.2 pkg/controller/podautoscaler/horizontal.go, computeReplicasForMetrics;
@@ -20,6 +19,11 @@ Bad:
         pods:
           metric: {name: queue_depth}
           target: {type: AverageValue, averageValue: 4}
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: adapter-config}
+    data: {config.yaml: "rules: [{seriesQuery: server_queue, name: {as: queue_length}}]"}
 Good:
     apiVersion: autoscaling/v2
     kind: HorizontalPodAutoscaler
@@ -42,8 +46,9 @@ How to fix:
     Run a metrics API that serves it (tonnage metrics-api, or an adapter with a rule for it), and audit both
     together.
 Limits:
-    An adapter that was installed elsewhere is not seen: excuse the finding then. The names that Tonnage's
-    own metrics API serves are known for its own workloads.
+    An adapter that was installed elsewhere is not seen, so that this is a warning only where an adapter's
+    rules are among the objects, and for information otherwise. The names that Tonnage's own metrics API
+    serves are known for its own workloads, and names that say whose adapter they are of are passed.
 """
 
 from __future__ import annotations
@@ -67,14 +72,18 @@ _OWN: Final = (INFERENCE_LATENCY_P99.removesuffix("p99"), "tonnage_")
 def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
     items = autoscaler.context.items
     apis = {str(item.at("spec", "group")) for item in items if item.kind == "APIService"}
+    texts = [str(item.value) for item in items if item.kind in _NAMING]
+    has_rules = any("seriesQuery" in text for text in texts)
     labels = autoscaler.item.at("metadata", "labels")
     ours = isinstance(labels, Mapping) and labels.get("app.kubernetes.io/managed-by") == "tonnage"
     for metric in autoscaler.metrics:
         api = _APIS.get(metric.type)
-        if api is None or api in apis or (ours and metric.name.startswith(_OWN)):
+        own = (ours and metric.name.startswith(_OWN)) or "googleapis.com|" in metric.name
+        if api is None or (api in apis and not has_rules) or own:
             continue
-        if not any(metric.name in str(item.value) for item in items if item.kind in _NAMING):
-            yield Hit(metric.path, f"nothing here serves {metric.name} in {api}")
+        if not any(metric.name in text for text in texts):
+            message = f"nothing here serves {metric.name} in {api}"
+            yield Hit(metric.path, message, severity=None if has_rules else "info")
 
 
 RULE = Rule("TNG063", "warning", "autoscaler", _check, __doc__)

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tonnage.audit.context import KubeService
+from tonnage.audit.context import KubeService, is_placeholder
 from tonnage.audit.rule import Hit, Rule
 
 
@@ -57,7 +57,7 @@ def _check(service: KubeService) -> Iterator[Hit]:
     listed = service.item.at("spec", "ports")
     for index, port in enumerate(listed if isinstance(listed, list) and service.targets else []):
         name = port.get("targetPort") if isinstance(port, Mapping) else None
-        if isinstance(name, str) and not name.isdecimal() and name not in names:
+        if isinstance(name, str) and not name.isdecimal() and not is_placeholder(name) and name not in names:
             yield Hit(
                 ("spec", "ports", index, "targetPort"), f"no container of its pods declares a port {name}"
             )

@@ -25,24 +25,31 @@ Good:
 How to fix:
     Use the name and the type that the API has; kubectl explain prints them.
 Limits:
-    Kinds outside of Kubernetes itself are not checked, and neither are fields that are missing.
+    Kinds outside of Kubernetes itself are not checked, nor are fields that are missing, nor placeholders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from tonnage.audit.context import ObjectView
+from tonnage.audit.context import ObjectView, is_placeholder
 from tonnage.audit.rule import Hit, Rule
 from tonnage.kube.paths import parse_path
 from tonnage.kube.shape import shape_problems
+
+_MARKS: Final = ("$patch", "$retainKeys", "$setElementOrder")
+"""What kustomize and kubectl write into patches."""
 
 
 def _check(view: ObjectView) -> Iterator[Hit]:
     depth = len(view.item.prefix)
     for problem in shape_problems(view.item):
         path = parse_path(problem.path)
-        if path is not None and not problem.message.startswith("must be given"):
+        value = view.item.at(*path[depth:]) if path is not None else None
+        if path is None or is_placeholder(value) or path[-1] in _MARKS:
+            continue
+        if not problem.message.startswith("must be given"):
             hint = f"; {problem.hint}" if problem.hint else ""
             yield Hit(path[depth:], f"{problem.message}{hint}")
 

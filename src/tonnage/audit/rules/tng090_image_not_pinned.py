@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tonnage.audit.context import Container
+from tonnage.audit.context import Container, is_placeholder
 from tonnage.audit.rule import Hit, Rule
 
 
@@ -41,7 +41,7 @@ def _check(container: Container) -> Iterator[Hit]:
     if not isinstance(image, str) or not image or "@" in image:
         return
     tag = image.rpartition("/")[2].partition(":")[2]
-    if tag in ("", "latest"):
+    if tag == "latest" or (not tag and not is_placeholder(image)):
         yield Hit((*container.path, "image"), f"{image} may be another image in each replica")
 
 

@@ -47,7 +47,7 @@ def _check(workload: Workload) -> Iterator[Hit]:
             message = (
                 "the default service account's token is mounted, and nothing here says that it is needed"
             )
-            yield Hit(path, message, (Change(path, False),), "info")
+            yield Hit(path, message, (Change(path, False),))
 
 
-RULE = Rule("TNG091", "warning", "workload", _check, __doc__)
+RULE = Rule("TNG091", "info", "workload", _check, __doc__)
