@@ -10,6 +10,7 @@ from lightkube.models import apps_v1, meta_v1
 from tonnage.manifests.names import metadata, selector_labels
 from tonnage.manifests.pod import pod_template
 from tonnage.manifests.probes import startup_budget_s
+from tonnage.manifests.release import Release
 from tonnage.profile import ModelProfile
 from tonnage.spec.service import ModelService
 
@@ -21,7 +22,9 @@ PROGRESS_S_MIN: Final = 600
 """Kubernetes' own patience with a rollout, which only a slower model needs to be longer than."""
 
 
-def deployment(service: ModelService, profile: ModelProfile | None, *, image: str) -> apps_v1.Deployment:
+def deployment(
+    service: ModelService, profile: ModelProfile | None, *, image: str, release: Release | None
+) -> apps_v1.Deployment:
     """The Deployment of a service.
 
     Without ``scaling`` it says how many replicas there are. With it the HPA owns that number, and a
@@ -31,6 +34,7 @@ def deployment(service: ModelService, profile: ModelProfile | None, *, image: st
         service: The document.
         profile: What was measured; None for nothing.
         image: The container image.
+        release: How it is deployed; None leaves out what neither schedules nor scales.
     """
     budget_s = startup_budget_s(service.spec.probes, profile)
     progress_s = max(PROGRESS_S_MIN, math.ceil(budget_s) + PROGRESS_S_MIN // 2)
@@ -48,6 +52,6 @@ def deployment(service: ModelService, profile: ModelProfile | None, *, image: st
                 ),
             ),
             progressDeadlineSeconds=progress_s,
-            template=pod_template(service, profile, image=image),
+            template=pod_template(service, profile, image=image, release=release),
         ),
     )

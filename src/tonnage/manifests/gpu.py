@@ -4,16 +4,17 @@ Source: NVIDIA/k8s-device-plugin README (nvidia.com/gpu; with the mixed MIG stra
     "+" written as "."), ROCm/k8s-device-plugin README (amd.com/gpu),
     intel/intel-device-plugins-for-kubernetes cmd/gpu_plugin/README.md (gpu.intel.com/i915 and xe). A taint
     with the resource's name is what the admission plug-in ExtendedResourceToleration expects.
+    HabanaAI's device plug-in (habana.ai/gaudi).
 Source: kubernetes/enhancements KEP-5004 (``deviceclass.resource.kubernetes.io/<class>``), for DRA.
+Source: the DRA drivers' own DeviceClasses: gpu.nvidia.com and mig.nvidia.com, gpu.amd.com, gpu.intel.com.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tonnage.errors import Problem
 from tonnage.spec.placement import Gpu
 
 DEVICE_CLASS_PREFIX: Final = "deviceclass.resource.kubernetes.io/"
@@ -40,13 +41,23 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "amd": Vendor("amd.com/gpu", "amd.com/gpu", "gpu.amd.com"),
     "intel": Vendor("gpu.intel.com/i915", "gpu.intel.com/i915", "gpu.intel.com"),
 }
-"""The vendor table. Intel's newer driver registers ``gpu.intel.com/xe``, which ``resourceName`` can name."""
+"""The vendor table. What else plug-ins register, ``resourceName`` can name: ``gpu.intel.com/xe`` of Intel's
+newer driver, ``habana.ai/gaudi`` of its accelerators, NVIDIA's ``nvidia.com/gpu.shared``."""
+MIG_DEVICE_CLASS: Final = "mig.nvidia.com"
+"""The DeviceClass of MIG slices."""
+
+
+def device_class(gpu: Gpu) -> str:
+    """The DeviceClass to claim devices of (allocation ``dra``)."""
+    if gpu.device_class is not None:
+        return gpu.device_class
+    return MIG_DEVICE_CLASS if gpu.mig_profile is not None else VENDORS[gpu.vendor].device_class
 
 
 def resource_name(gpu: Gpu) -> str:
-    """The extended resource to ask for."""
+    """The extended resource to ask for, which with allocation ``dra`` stands for devices of a class."""
     if gpu.allocation == "dra":
-        return DEVICE_CLASS_PREFIX + (gpu.device_class or VENDORS[gpu.vendor].device_class)
+        return DEVICE_CLASS_PREFIX + device_class(gpu)
     if gpu.resource_name is not None:
         return gpu.resource_name
     if gpu.mig_profile is not None:
@@ -55,20 +66,17 @@ def resource_name(gpu: Gpu) -> str:
 
 
 def taint_keys(gpu: Gpu) -> tuple[str, ...]:
-    """Keys of the taints to tolerate: the vendor's, and the resource's own where that is another."""
-    keys = [VENDORS[gpu.vendor].taint_key]
-    if gpu.allocation == "plugin" and resource_name(gpu) not in keys:
-        keys.append(resource_name(gpu))
-    return tuple(keys)
+    """Keys of the taints to tolerate: the vendor's, and the resource's own where that is another.
+
+    A resource of another domain (``habana.ai/gaudi`` of vendor ``intel``) is on nodes of its own, which do
+    not carry the taint of the vendor's other devices.
+    """
+    usual = VENDORS[gpu.vendor].taint_key
+    if gpu.allocation == "dra" or resource_name(gpu) == usual:
+        return (usual,)
+    name = resource_name(gpu)
+    return (usual, name) if _domain(name) == _domain(usual) else (name,)
 
 
-def gpu_problems(gpu: Gpu | None) -> Iterator[Problem]:
-    """What cannot be said in a manifest yet."""
-    if gpu is None or gpu.allocation != "dra":
-        return
-    if gpu.mig_profile is not None and gpu.device_class is None:
-        yield Problem(
-            "spec.resources.gpu.deviceClass",
-            "must be given with allocation dra and migProfile",
-            hint="name a DeviceClass that selects the profile",
-        )
+def _domain(name: str) -> str:
+    return name.partition("/")[0]

@@ -30,10 +30,10 @@ def labels(service: ModelService) -> dict[str, str]:
     return {**service.metadata.labels, **selector_labels(service), MANAGER_LABEL: MANAGER}
 
 
-def metadata(service: ModelService) -> meta_v1.ObjectMeta:
-    """Metadata of every object."""
+def metadata(service: ModelService, name: str | None = None) -> meta_v1.ObjectMeta:
+    """Metadata of every object; it has the service's name unless another is given."""
     return meta_v1.ObjectMeta(
-        name=service.name,
+        name=name or service.name,
         namespace=service.metadata.namespace,
         labels=labels(service),
         annotations=dict(service.metadata.annotations) or None,

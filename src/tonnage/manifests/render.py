@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from tonnage.errors import Problem, SpecError
-from tonnage.kube.dump import dump_documents
+from tonnage.manifests.account import service_account
 from tonnage.manifests.autoscaler import autoscaler, autoscaler_problems
+from tonnage.manifests.budget import disruption_budget
+from tonnage.manifests.claims import claim_template
 from tonnage.manifests.deployment import deployment
-from tonnage.manifests.gpu import gpu_problems
+from tonnage.manifests.monitor import pod_monitor
+from tonnage.manifests.network import network_policy
+from tonnage.manifests.order import ordered
 from tonnage.manifests.placement import placement_problems
+from tonnage.manifests.release import Release
 from tonnage.manifests.service import kube_service
+from tonnage.manifests.settings import settings_map, settings_problems
+from tonnage.manifests.text import dump_objects
 from tonnage.profile import ModelProfile
 from tonnage.spec.service import ModelService
 
-_FIRST: Final = ("apiVersion", "kind", "metadata", "type", "name", "image", "topologyKey")
-"""Keys that people look for first; the others follow in order of their names."""
-
 
 def render(
-    service: ModelService, profile: ModelProfile | None = None, *, image: str | None = None
+    service: ModelService,
+    profile: ModelProfile | None = None,
+    *,
+    image: str | None = None,
+    release: Release | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Makes the Kubernetes objects of a service.
 
@@ -27,6 +35,9 @@ def render(
         service: The document.
         profile: What was measured: the startup probe's budget and a ``load`` metric's target come from it.
         image: The image where the document names none.
+        release: How it is deployed. None makes only what schedules and scales, for those who reckon with
+            replicas and do not run them: Service, Deployment and HPA, with claimed devices as extended
+            resources of their class.
 
     Returns:
         Objects as plain data, in the order in which to apply them. The same arguments give the same bytes.
@@ -35,33 +46,36 @@ def render(
         SpecError: The document lacks what a manifest needs; it holds every problem.
     """
     chosen = service.spec.image or image
-    problems = [*gpu_problems(service.spec.resources.gpu), *placement_problems(service)]
-    problems += autoscaler_problems(service, profile)
+    problems = [*placement_problems(service), *autoscaler_problems(service, profile)]
+    problems += settings_problems(service, release) if release is not None else ()
     if chosen is None:
         problems.insert(0, Problem("spec.image", "must be given, because pods run an image"))
     if chosen is None or problems:
         raise SpecError(problems)
-    made = (
+    core = (
         kube_service(service),
-        deployment(service, profile, image=chosen),
+        deployment(service, profile, image=chosen, release=release),
         autoscaler(service, profile),
     )
-    return tuple(_ordered(one.to_dict()) for one in made if one is not None)
+    if release is None:
+        return tuple(ordered(one.to_dict()) for one in core if one is not None)
+    before = (
+        service_account(service),
+        settings_map(service, release),
+        claim_template(service),
+        network_policy(service),
+    )
+    made = [one.to_dict() for one in (*before, *core, disruption_budget(service)) if one is not None]
+    made += [pod_monitor(service)] if release.pod_monitor else []
+    return tuple(map(ordered, made))
 
 
 def render_text(
-    service: ModelService, profile: ModelProfile | None = None, *, image: str | None = None
+    service: ModelService,
+    profile: ModelProfile | None = None,
+    *,
+    image: str | None = None,
+    release: Release | None = None,
 ) -> str:
     """Makes the Kubernetes objects of a service as YAML; see ``render``."""
-    return dump_documents(render(service, profile, image=image))
-
-
-def _ordered(value: Any) -> Any:
-    """The same data with every mapping in one order, whatever order it was made or written in."""
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    rank = {name: place for place, name in enumerate(_FIRST)}
-    keys = sorted(value, key=lambda key: (rank.get(key, len(rank)), key))
-    return {key: _ordered(value[key]) for key in keys}
+    return dump_objects(render(service, profile, image=image, release=release))

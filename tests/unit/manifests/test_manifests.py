@@ -125,6 +125,16 @@ def test_gpus_are_requested_as_they_are_limited(vendor: str, count: int, cpu: in
             ["gpu.intel.com/i915", "gpu.intel.com/xe"],
         ),
         (
+            {"vendor": "intel", "resourceName": "habana.ai/gaudi"},
+            "habana.ai/gaudi",
+            ["habana.ai/gaudi"],
+        ),
+        (
+            {"allocation": "dra", "migProfile": "1g.10gb"},
+            "deviceclass.resource.kubernetes.io/mig.nvidia.com",
+            ["nvidia.com/gpu"],
+        ),
+        (
             {"allocation": "dra"},
             "deviceclass.resource.kubernetes.io/gpu.nvidia.com",
             ["nvidia.com/gpu"],
@@ -315,7 +325,7 @@ def test_what_cannot_be_rendered_is_told_at_once() -> None:
     """An image that is missing, a node label against the GPU's type, a load metric without a profile."""
     document = service(
         image=None,
-        resources={"gpu": {"type": "a100", "allocation": "dra", "migProfile": "1g.10gb"}},
+        resources={"gpu": {"type": "a100"}},
         scheduling={"nodeSelector": {"gpu-type": "t4"}},
         scaling={"metrics": [{"type": "load"}]},
     )
@@ -323,7 +333,6 @@ def test_what_cannot_be_rendered_is_told_at_once() -> None:
         render(document)
     assert [str(problem) for problem in caught.value.problems] == [
         "spec.image: must be given, because pods run an image",
-        "spec.resources.gpu.deviceClass: must be given with allocation dra and migProfile; name a DeviceClass that selects the profile",
         "spec.scheduling.nodeSelector.gpu-type: must be among the types of spec.resources.gpu (a100), got t4",
         "spec.scaling.metrics[0]: must have a profile with a sustainable rate, which says how much load a replica carries; measure one with tonnage profile",
     ]
