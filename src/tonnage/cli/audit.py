@@ -12,6 +12,7 @@ import click
 
 import tonnage
 from tonnage.audit import RULES, Report, Severity, audit, measured_of
+from tonnage.audit.context import REPLICATED
 from tonnage.audit.finding import at_least
 from tonnage.audit.formats import as_github, as_json, as_sarif, as_text
 from tonnage.audit.patch import patched
@@ -217,6 +218,10 @@ def _take(
         return
     if not named and not objects:
         return  # values, settings of other tools: folders hold many things
+    if not named:
+        parts = [item for item in objects if item.kind in REPLICATED and item.at("spec", "selector") is None]
+        inputs.skipped += [f"{source}: {item.reference} passed over, because it is a patch" for item in parts]
+        objects = [item for item in objects if item not in parts]
     problems += wrong
     if name != "-":
         inputs.texts[source] = text

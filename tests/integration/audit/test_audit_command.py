@@ -141,8 +141,13 @@ def test_a_folder_is_searched(tmp_path, pod):
     (tmp_path / "template.yaml").write_text("{{- if .Values.x }}\na: {{ b }}\n{{- end }}\n")
     (tmp_path / "kustomization.yaml").write_text("kind: Kustomization\npatches: [{path: patch.yaml}]\n")
     (tmp_path / "patch.yaml").write_text(POD.replace("ranker", "other", 1))
+    part = "spec: {template: {spec: {containers: [{name: a, resources: {requests: {x.com/y: 1}}}]}}}"
+    (tmp_path / "part.yaml").write_text(
+        f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\n{part}\n"
+    )
     ran = tonnage(tmp_path, "--select", "TNG001")
     assert ran.exit_code == 1
+    assert "part.yaml: Deployment/d passed over" in ran.stderr
     assert ran.stdout.count("TNG001") == 1
     assert "template.yaml: passed over" in ran.stderr
 

@@ -57,7 +57,7 @@ def _check(workload: Workload) -> Iterator[Hit]:
     path = ("spec", "replicas")
     hpa, said = workload.autoscaler, workload.item.at(*path)
     if workload.is_replicated and hpa is not None and isinstance(said, int) and said > 0:
-        message = f"every apply sets {said} replicas, whatever {hpa.item.reference} has decided"
+        message = f"every apply sets replicas to {said}, whatever {hpa.item.reference} has decided"
         yield Hit(path, message, (Change(path, remove=True),))
 
 

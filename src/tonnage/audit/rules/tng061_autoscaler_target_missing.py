@@ -2,7 +2,7 @@
 
 What it finds:
     A scaleTargetRef that names none of the workloads in its namespace, while an object of the name and
-    another kind, or of the kind and a similar name, is there.
+    another kind, or of the kind and a name that is longer or shorter by a part, is there.
 Why it matters:
     The autoscaler reports FailedGetScale and scales nothing.
     Source: k8s.io/kubernetes v1.37.2 pkg/controller/podautoscaler/horizontal.go, scaleForTarget.
@@ -56,7 +56,8 @@ def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
     for workload in autoscaler.context.workloads:
         item = workload.item
         same_space = item.namespace == autoscaler.item.namespace
-        alike = item.name == name or (item.kind == kind and (item.name in name or name in item.name))
+        near = f"{item.name}-".startswith(f"{name}-") or f"{name}-".startswith(f"{item.name}-")
+        alike = item.name == name or (item.kind == kind and near)
         if same_space and workload.is_replicated and alike:
             message = f"there is no {kind}/{name}; {item.reference} is meant"
             yield Hit(("spec", "scaleTargetRef"), message)

@@ -25,24 +25,32 @@ Good:
 How to fix:
     Name a version, or better a digest.
 Limits:
-    Whether a tag is moved cannot be seen.
+    Whether a tag is moved cannot be seen. A name that holds a version itself is told for information, and
+    what a build tool replaces (ko://) is passed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from tonnage.audit.context import Container, is_placeholder
 from tonnage.audit.rule import Hit, Rule
 
+_BUILT: Final = ("ko://", "nix:")
+_VERSION: Final = re.compile(r"[0-9]+\.[0-9]+")
+
 
 def _check(container: Container) -> Iterator[Hit]:
     image = container.value.get("image")
-    if not isinstance(image, str) or not image or "@" in image:
+    if not isinstance(image, str) or not image or "@" in image or image.startswith(_BUILT):
         return
     tag = image.rpartition("/")[2].partition(":")[2]
     if tag == "latest" or (not tag and not is_placeholder(image)):
-        yield Hit((*container.path, "image"), f"{image} may be another image in each replica")
+        named = not tag and _VERSION.search(image.rpartition("/")[2])
+        message = f"{image} may be another image in each replica"
+        yield Hit((*container.path, "image"), message, severity="info" if named else None)
 
 
 RULE = Rule("TNG090", "warning", "container", _check, __doc__)
