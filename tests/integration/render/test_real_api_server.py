@@ -108,8 +108,9 @@ def owned(value: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("folder", [*GOLDEN, *(path.parent for path in EXAMPLES)], ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_every_object_is_accepted_without_a_warning(client: Client, folder: Path) -> None:
     """All vendors, claims and metrics, in a namespace that enforces ``restricted``."""
-    namespace = client.namespace(f"{folder.parent.name}-{folder.name}")
-    accepted(client, rendered(folder), namespace)
+    objects = rendered(folder)
+    own = objects[0]["metadata"].get("namespace")
+    accepted(client, objects, client.namespace(own or f"{folder.parent.name}-{folder.name}"))
 
 
 def test_a_model_image_is_accepted(client: Client) -> None:
@@ -153,17 +154,18 @@ def test_a_change_of_the_claim_is_another_template(client: Client) -> None:
         accepted(client, list(render(document, release=Release())), namespace)
 
 
-def test_restricted_does_refuse(client: Client) -> None:
-    """The warnings above could have been seen: a privileged container gets one, and its pod is refused."""
+def test_restricted_does_refuse_and_warn(client: Client) -> None:
+    """What the tests above did not see can be seen: a container that says nothing is refused, and warned of."""
     namespace = client.namespace("refused")
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "bad"},
-        "spec": {"containers": [{"name": "c", "image": "x", "securityContext": {"privileged": True}}]},
-    }
+    spec = {"containers": [{"name": "c", "image": "x"}]}
+    metadata = {"name": "bad", "labels": {"app": "bad"}}
     with pytest.raises(AssertionError, match="violates PodSecurity"):
-        client.apply(pod, namespace)
+        client.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, namespace)
+    template = {"metadata": {"labels": {"app": "bad"}}, "spec": spec}
+    body = {"selector": {"matchLabels": {"app": "bad"}}, "template": template}
+    _, warnings = client.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": body}, namespace)
+    assert len(warnings) == 1
+    assert "would violate PodSecurity" in warnings[0]
 
 
 def test_the_metrics_apis_objects_are_accepted(client: Client) -> None:
