@@ -21,11 +21,12 @@ SERIES_MAX: Final = 20_000
 """Series of wanted metrics on one page."""
 
 _LINE: Final = re.compile(
-    rb"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?"
-    rb"[ \t]+(?P<value>[^ \t#]+)(?:[ \t]+(?P<time>-?[0-9.eE+]+))?[ \t]*(?:#.*)?"
+    rb"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"
+    rb"(?:[ \t]*\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\}[ \t]*|[ \t]+)"
+    rb"(?P<value>[^ \t#_{}]+)(?:[ \t]+(?P<time>-?[0-9.eE+]+))?[ \t]*(?:#.*)?"
 )
 _LABEL: Final = re.compile(rb"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*\"((?:[^\"\\]|\\.)*)\"\s*(?:,|$)")
-_ESCAPED: Final = re.compile(r"\\(.)")
+_ESCAPED: Final = re.compile(r'\\([\\n"])')  # any other backslash stands for itself
 
 
 class BadPage(Exception):

@@ -8,6 +8,7 @@ follow the defaults:
 * warming (not ready yet): silent. Its latency says nothing, and its absence damps a second scale-up.
 * ready and idle (no request in its window): as ``idle`` says. ``zero`` lets an idle service shrink;
   ``silent`` holds it; ``last`` keeps what it said when it last served, which can hold a count for ever.
+* ready, and read only once so far where that says nothing of a window: silent; it is not known to be idle.
 * ready, and its page could not be read for longer than ``stale_s``: silent.
 * ending (deletionTimestamp is set), ended, failed or gone: not in the answer, at once. A stale answer for a
   pod that is gone stays in the mean of the HPA, which does not compare it with the pods that exist.
@@ -52,6 +53,7 @@ class PodState:
         age_s: Age of its newest reading [s]; infinity for none.
         value: The metric over its window; None where nothing happened in it.
         last: The metric when something last happened; None for never.
+        known: Whether the readings suffice to say that nothing happened.
     """
 
     ready: bool
@@ -60,6 +62,7 @@ class PodState:
     age_s: float
     value: float | None
     last: float | None
+    known: bool = True
 
 
 def answer(state: PodState, policy: Policy) -> float | None:
@@ -77,7 +80,7 @@ def answer(state: PodState, policy: Policy) -> float | None:
         return None
     value = state.value
     if value is None:
-        if policy.idle == "silent":
+        if policy.idle == "silent" or not state.known:
             return None
         value = 0.0 if policy.idle == "zero" else state.last
     if value is None or not math.isfinite(value) or value < 0:

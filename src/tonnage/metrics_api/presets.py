@@ -30,6 +30,11 @@ class LatencySource:
     to_seconds: float = 1.0
     labels: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def line(self) -> str:
+        """How its lines begin."""
+        return f"{self.metric}_bucket" if self.form == "histogram" else self.metric
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -43,6 +48,7 @@ class Preset:
         requests: Counter of requests; None takes the latency's count.
         in_flight: Gauges whose sum is the work in flight.
         source: Where its names are documented.
+        queue: Gauge of those of them that wait; None where it has none.
     """
 
     name: str
@@ -52,17 +58,16 @@ class Preset:
     requests: str | None
     in_flight: tuple[str, ...]
     source: str
+    queue: str | None = None
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """Names of the lines to read, with their suffixes."""
         names = [*self.in_flight]
         if self.latency is not None:
-            form = self.latency.form
-            names.append(f"{self.latency.metric}_bucket" if form == "histogram" else self.latency.metric)
-        if self.requests is not None:
-            names.append(self.requests)
-        return tuple(names)
+            names.append(self.latency.line)
+        names += [name for name in (self.requests, self.queue) if name is not None]
+        return tuple(dict.fromkeys(names))
 
 
 PRESETS: Final = (
@@ -74,6 +79,7 @@ PRESETS: Final = (
         None,
         (ours.IN_FLIGHT,),
         "docs/reference/metrics.md",
+        ours.QUEUE_LENGTH,
     ),
     Preset(
         "triton",
@@ -92,6 +98,7 @@ PRESETS: Final = (
         None,
         ("vllm:num_requests_running", "vllm:num_requests_waiting"),
         "vLLM, docs/design/metrics.md",
+        "vllm:num_requests_waiting",
     ),
     Preset(
         "torchserve",
