@@ -21,11 +21,13 @@ from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
 from tonnage.kube.quantity import Quantity
 from tonnage.kube.text import read_text
+from tonnage.manifests import Release
 from tonnage.manifests.render import render_text
 from tonnage.profile import ModelProfile, load_profile
 from tonnage.profile.document import write_whole
 from tonnage.scheduling import Node
 from tonnage.spec.documents import read_part
+from tonnage.spec.load import load_warmup_inputs
 from tonnage.spec.service import KIND, ModelService
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -255,7 +257,9 @@ def _rendered(item: KubeObject, problems: list[Problem], profile: ModelProfile |
     if document is None:
         return []
     try:
-        text = render_text(document, profile, image=_IMAGE)
+        base = Path.cwd() if item.source == _STDIN else Path(item.source).parent
+        release = Release(warmup_inputs=load_warmup_inputs(document, base=base))
+        text = render_text(document, profile, image=_IMAGE, release=release)
     except SpecError as error:
         problems += [item.placed(problem) for problem in error.problems]
         return []

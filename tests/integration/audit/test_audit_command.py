@@ -158,6 +158,20 @@ def test_a_model_service_is_rendered_first():
     assert ran.exit_code == 0, ran.stdout
 
 
+@pytest.mark.parametrize("case", ["minimal", "python-class", "fixed-replicas", "load-metric", "traced", "dra"])
+def test_what_we_render_has_no_finding(case):
+    """The manifests that we make of documents without oddities pass every rule."""
+    ran = tonnage(ROOT / "tests" / "golden" / case / "manifests.yaml")
+    assert ran.stdout.startswith("no findings in "), ran.stdout
+
+
+def test_the_founding_service_has_the_faults_that_it_had():
+    """One endpoint for both probes and no startup probe were written so, and are told."""
+    ran = tonnage(ROOT / "examples" / "founding" / "service.yaml", "--format", "json")
+    found = json.loads(ran.stdout)["findings"]
+    assert [one["code"] for one in found if one["severity"] != "info"] == ["TNG031", "TNG032"]
+
+
 def test_nodes_are_asked(tmp_path, pod):
     """With nodes, a pod that tolerates no taint has no node; with the toleration it has one."""
     nodes = tmp_path / "nodes.yaml"

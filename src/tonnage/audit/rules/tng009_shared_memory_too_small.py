@@ -29,7 +29,7 @@ Good:
 How to fix:
     Mount an emptyDir of medium Memory with a sizeLimit at /dev/shm.
 Limits:
-    A server that keeps its GPUs apart does not need it; excuse it then.
+    A server that keeps its GPUs apart does not need it; excuse it then. MIG slices are left out.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _check(container: Container) -> Iterator[Hit]:
     )
     shared = {_SHARED, f"{_SHARED}/", "/dev"} & paths or container.workload.at("hostIPC") is True
     for name, count in container.gpus.items():
-        if count >= 2 and not shared:
+        if count >= 2 and not shared and "/mig-" not in name:
             path = (*container.path, "resources")
             yield Hit(
                 path, f"{count} {name} share the 64 MiB of shared memory that a container gets by itself"
