@@ -17,6 +17,9 @@ from tonnage.metrics_api.presets import PRESETS, Preset, preset_named
 from tonnage.metrics_api.selectors import Selector, equalities, selector_of
 
 OFF: Final = "off"
+_COMPONENT: Final = "app.kubernetes.io/component"
+_OWN_COMPONENT: Final = "metrics-api"
+"""Our own replicas are Tonnage's too, and serve no model."""
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,1023}")
 
 
@@ -119,7 +122,7 @@ def scope_of(resource: str, value: Mapping[str, Any]) -> Selector | None:
 
 def _target(labels: Mapping[str, str], annotations: Mapping[str, str], ip: str) -> Target | None:
     name = annotations.get(marks.PRESET_ANNOTATION)
-    ours = labels.get(marks.MANAGED_BY_LABEL) == marks.MANAGED_BY
+    ours = labels.get(marks.MANAGED_BY_LABEL) == marks.MANAGED_BY and labels.get(_COMPONENT) != _OWN_COMPONENT
     if name == OFF or (name is None and not ours):
         return None
     preset = PRESETS[0] if name is None else preset_named(name)
