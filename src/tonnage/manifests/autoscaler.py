@@ -33,7 +33,7 @@ API_VERSION: Final = "autoscaling/v2"
 def autoscaler_problems(service: ModelService, profile: ModelProfile | None) -> Iterator[Problem]:
     """Metrics whose target is not known."""
     for index, metric in enumerate(service.spec.scaling.metrics if service.spec.scaling else ()):
-        if isinstance(metric, LoadMetric) and _sustainable_in_flight(profile) is None:
+        if isinstance(metric, LoadMetric) and sustainable_in_flight(profile) is None:
             yield Problem(
                 f"spec.scaling.metrics[{index}]",
                 "must have a profile with a sustainable rate, which says how much load a replica carries",
@@ -82,7 +82,7 @@ def _metric(metric: Metric, service: ModelService, profile: ModelProfile | None)
             assert target_time is not None, "a rule of the document"
             return _pods(latency_metric(metric.percentile), Quantity(target_time.nanoseconds))
         case LoadMetric():
-            sustainable = _sustainable_in_flight(profile)
+            sustainable = sustainable_in_flight(profile)
             assert sustainable is not None, "autoscaler_problems"
             return _pods(names.IN_FLIGHT, _in_flight_target(sustainable, metric.utilization))
         case PodsMetric():
@@ -99,7 +99,7 @@ def _pods(name: str, target: Quantity) -> v2.MetricSpec:
     )
 
 
-def _sustainable_in_flight(profile: ModelProfile | None) -> float | None:
+def sustainable_in_flight(profile: ModelProfile | None) -> float | None:
     """Requests in flight in one replica at its sustainable rate, on average; None when it is not known."""
     capacity = profile.capacity if profile is not None else None
     if capacity is None or capacity.in_flight is None or not capacity.sustainable_per_s:

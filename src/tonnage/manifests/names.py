@@ -6,12 +6,13 @@ from typing import Final
 
 from lightkube.models import meta_v1
 
+from tonnage.contract import autoscaling
 from tonnage.contract.metrics import INFERENCE_LATENCY_P99
 from tonnage.spec.service import ModelService
 
 NAME_LABEL: Final = "app.kubernetes.io/name"
-MANAGER_LABEL: Final = "app.kubernetes.io/managed-by"
-MANAGER: Final = "tonnage"
+MANAGER_LABEL: Final = autoscaling.MANAGED_BY_LABEL
+MANAGER: Final = autoscaling.MANAGED_BY
 CONTAINER: Final = "server"
 """Name of the container that serves."""
 HTTP_PORT_NAME: Final = "http"

@@ -11,7 +11,9 @@ from typing import Final
 
 from lightkube.models import core_v1, meta_v1
 
+from tonnage.contract import autoscaling, endpoints
 from tonnage.manifests import placement, probes, security, settings
+from tonnage.manifests.autoscaler import sustainable_in_flight
 from tonnage.manifests.claims import CLAIM, pod_claims
 from tonnage.manifests.gpu import resource_name
 from tonnage.manifests.names import CONTAINER, GRPC_PORT_NAME, HTTP_PORT_NAME, labels
@@ -93,16 +95,19 @@ def pod_template(
         ),
     )
     if release is not None:
-        _release(template, service, release)
+        _release(template, service, profile, release)
     return template
 
 
-def _release(template: core_v1.PodTemplateSpec, service: ModelService, release: Release) -> None:
+def _release(
+    template: core_v1.PodTemplateSpec, service: ModelService, profile: ModelProfile | None, release: Release
+) -> None:
     """Adds what a pod needs to run: command, settings, model, identity, and what it may not do."""
     assert template.spec is not None
     assert template.metadata is not None
     pod, container = template.spec, template.spec.containers[0]
     template.metadata.annotations = {
+        **_metrics_annotations(service, profile),
         **(template.metadata.annotations or {}),
         settings.HASH_ANNOTATION: settings.settings_hash(service, release),
     }
@@ -115,6 +120,17 @@ def _release(template: core_v1.PodTemplateSpec, service: ModelService, release: 
     container.env = [security.home()]
     container.securityContext = security.container_security()
     container.volumeMounts = _mounts(release)
+
+
+def _metrics_annotations(service: ModelService, profile: ModelProfile | None) -> dict[str, str]:
+    """What the metrics API must be told of a pod: another port than the usual, and how much it sustains."""
+    found = {}
+    if service.spec.server.port != endpoints.HTTP_PORT:
+        found[autoscaling.PORT_ANNOTATION] = str(service.spec.server.port)
+    sustainable = sustainable_in_flight(profile)
+    if sustainable is not None:
+        found[autoscaling.SUSTAINABLE_ANNOTATION] = repr(float(sustainable))
+    return found
 
 
 def _volumes(service: ModelService, release: Release) -> list[core_v1.Volume]:

@@ -48,9 +48,8 @@ def is_sent(path: Path) -> bool:
     ignored = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         pattern = line.strip()
-        if pattern and not pattern.startswith("#"):
-            if fnmatch(str(path.relative_to(ROOT)), pattern.removeprefix("!")):
-                ignored = not pattern.startswith("!")
+        if pattern and not pattern.startswith("#") and fnmatch(str(path.relative_to(ROOT)), pattern.removeprefix("!")):
+            ignored = not pattern.startswith("!")
     return not ignored
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lightkube.models import core_v1, rbac_v1
 
-from tonnage.manifests.metrics_api.identity import GROUP, NAME, VERSIONS, MetricsApi, metadata
+from tonnage.manifests.metrics_api.identity import GROUP, NAME, MetricsApi, metadata
 
 API_VERSION: Final = "rbac.authorization.k8s.io/v1"
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
@@ -39,12 +39,6 @@ def roles(wanted: MetricsApi) -> list[dict[str, Any]]:
             NAME,
             rbac_v1.PolicyRule(apiGroups=[""], resources=["pods", "services"], verbs=list(_WATCH)),
             rbac_v1.PolicyRule(apiGroups=["apps"], resources=["deployments"], verbs=list(_WATCH)),
-            rbac_v1.PolicyRule(
-                apiGroups=["apiregistration.k8s.io"],
-                resources=["apiservices"],
-                resourceNames=[f"{version}.{GROUP}" for version in VERSIONS],
-                verbs=["get"],
-            ),
         ),
         _binding(NAME, NAME, own),
         _binding(f"{NAME}-auth-delegator", "system:auth-delegator", own),
