@@ -75,8 +75,8 @@ class Budget(BudgetView):
     @property
     def targets(self) -> tuple[Workload, ...]:
         """The workloads whose pods it protects."""
-        picked = (one for one in self.context.workloads if one.is_picked(self.selector, self.item.namespace))
-        return tuple(picked)
+        selector, namespace = self.selector, self.item.namespace
+        return tuple(one for one in self.context.workloads if one.is_picked(selector, namespace))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +88,8 @@ class KubeService(ServiceView):
     @property
     def targets(self) -> tuple[Workload, ...]:
         """The workloads whose pods it selects."""
-        picked = (one for one in self.context.workloads if one.is_picked(self.selector, self.item.namespace))
-        return tuple(picked)
+        selector, namespace = self.selector, self.item.namespace
+        return tuple(one for one in self.context.workloads if one.is_picked(selector, namespace))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +146,7 @@ class Workload(PodView):
     @property
     def autoscaler(self) -> Autoscaler | None:
         """The first autoscaler whose target it is."""
-        return next((one for one in self.context.autoscalers if one.targets(self.item)), None)
+        return self.context.links[id(self.item)].autoscaler
 
     @property
     def is_replicated(self) -> bool:
@@ -170,7 +170,7 @@ class Workload(PodView):
     @property
     def services(self) -> tuple[KubeService, ...]:
         """Services of the audit that select its pods."""
-        return tuple(one for one in self.context.services if self.is_picked(one.selector, one.item.namespace))
+        return self.context.links[id(self.item)].services
 
     @property
     def serves(self) -> bool:
@@ -181,7 +181,7 @@ class Workload(PodView):
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """Disruption budgets of the audit that protect its pods."""
-        return tuple(one for one in self.context.budgets if self.is_picked(one.selector, one.item.namespace))
+        return self.context.links[id(self.item)].budgets
 
     def is_picked(self, selector: Selector | None, namespace: str) -> bool:
         """Whether a selector of a namespace picks its pods."""
@@ -211,6 +211,21 @@ class Workload(PodView):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Links:
+    """Which other objects point at a workload.
+
+    Attributes:
+        services: Services that select its pods.
+        budgets: Disruption budgets that protect them.
+        autoscaler: The first autoscaler whose target it is.
+    """
+
+    services: tuple[KubeService, ...]
+    budgets: tuple[Budget, ...]
+    autoscaler: Autoscaler | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
     """All that an audit knows.
 
@@ -224,6 +239,7 @@ class Context:
         autoscalers: HorizontalPodAutoscalers, and what stands for one.
         budgets: PodDisruptionBudgets.
         services: Services.
+        links: What points at each workload, by the identity of its object; found once, as rules ask often.
     """
 
     items: tuple[KubeObject, ...]
@@ -235,6 +251,7 @@ class Context:
     autoscalers: tuple[Autoscaler, ...] = field(init=False)
     budgets: tuple[Budget, ...] = field(init=False)
     services: tuple[KubeService, ...] = field(init=False)
+    links: dict[int, Links] = field(init=False)
 
     def __post_init__(self) -> None:
         paths = [(item, spec_path(item)) for item in self.items]
@@ -247,6 +264,19 @@ class Context:
         }
         for name, value in views.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "links", self._linked())
+
+    def _linked(self) -> dict[int, Links]:
+        services = [(one, one.selector) for one in self.services]
+        budgets = [(one, one.selector) for one in self.budgets]
+        links: dict[int, Links] = {}
+        for workload in self.workloads:
+            links[id(workload.item)] = Links(
+                tuple(one for one, selector in services if workload.is_picked(selector, one.item.namespace)),
+                tuple(one for one, selector in budgets if workload.is_picked(selector, one.item.namespace)),
+                next((one for one in self.autoscalers if one.targets(workload.item)), None),
+            )
+        return links
 
     def of_kind(self, kind: str, namespace: str | None = None) -> tuple[KubeObject, ...]:
         """The objects of a kind."""
