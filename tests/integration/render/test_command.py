@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -106,6 +109,19 @@ def test_a_folder_is_written_again_and_what_is_no_longer_made_goes(tmp_path: Pat
     assert call(SPEC, "-o", str(folder)).exit_code == 0
     assert set(first) - set(tree(folder)) == {"pod-monitor-model-serving.yaml"}
     assert not [one for one in folder.parent.iterdir() if one != folder]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl has the kustomize that is asked")
+def test_kustomize_builds_the_folder_to_the_same_objects(tmp_path: Path) -> None:
+    """kubectl's own kustomize reads every file that the kustomization names."""
+    assert call(SPEC, "--metrics-api", "-o", str(tmp_path), "--format", "kustomize").exit_code == 0
+    built = subprocess.run(["kubectl", "kustomize", str(tmp_path)], capture_output=True, text=True, check=True).stdout
+
+    def key(one: dict[str, Any]) -> tuple[str, str]:
+        return (one["kind"], one["metadata"]["name"])
+
+    wanted = list(YAML(typ="safe").load_all(call(SPEC, "--metrics-api").stdout))
+    assert sorted(YAML(typ="safe").load_all(built), key=key) == sorted(wanted, key=key)
 
 
 def test_files_of_others_and_edited_files_are_kept(tmp_path: Path) -> None:
