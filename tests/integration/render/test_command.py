@@ -113,7 +113,7 @@ def test_a_folder_is_written_again_and_what_is_no_longer_made_goes(tmp_path: Pat
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl has the kustomize that is asked")
 def test_kustomize_builds_the_folder_to_the_same_objects(tmp_path: Path) -> None:
-    """kubectl's own kustomize reads every file that the kustomization names."""
+    """The kustomize inside kubectl reads every file that the kustomization names."""
     assert call(SPEC, "--metrics-api", "-o", str(tmp_path), "--format", "kustomize").exit_code == 0
     built = subprocess.run(["kubectl", "kustomize", str(tmp_path)], capture_output=True, text=True, check=True).stdout
 
