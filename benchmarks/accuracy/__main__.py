@@ -4,8 +4,8 @@
 
 For each model the server is profiled by ``tonnage profile``, which is all that the twin knows of it. Then the
 real server (one core) answers Poisson load (from another core) at shares of its sustainable rate, several
-rounds, and the twin plays the same rates from the profile. Kept: p50 and p99 of both, their ratio, and how far
-the real server was from itself between rounds, which no prediction can beat.
+rounds, and the twin plays the same rates from the profile. Kept: p50 and p99 of both, their ratio, and how
+far the real server was from itself between rounds, which no prediction can beat.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import machine, payloads
+from tonnage.plan.beside import beside_s
 from tonnage.profile import ModelProfile, load_profile
 from tonnage.traffic import PoissonArrivals
 from tonnage.twin.inputs.serving import ServingFacts, server_model
@@ -38,7 +39,9 @@ TONNAGE = Path(sys.executable).parent / "tonnage"
 
 def main() -> int:
     """Profile, measure, predict, compare and keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", default="wide,magika", help="comma-separated: tiny, wide, magika, minilm")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tonnage" / "peers" / "models"
     parser.add_argument("--cache", type=Path, default=cache, help="folder of models")
@@ -76,7 +79,12 @@ def compare(model: str, options: argparse.Namespace) -> dict[str, Any]:
     for share in SHARES:
         rate = share * capacity_per_s
         predicted = predict(profile, rate, options.duration)
-        row: dict[str, Any] = {"share": share, "rate_per_s": rate, "predicted": predicted, "runs": measured[share]}
+        row: dict[str, Any] = {
+            "share": share,
+            "rate_per_s": rate,
+            "predicted": predicted,
+            "runs": measured[share],
+        }
         for name in ("p50_s", "p99_s"):
             values = [one[name] for one in measured[share]]
             row[name] = {
@@ -96,7 +104,9 @@ def profiled(model: str, path: Path, options: argparse.Namespace) -> ModelProfil
         return load_profile(options.profiles / f"{model}.profile.json")
     output = options.results / f"{model}.profile.json"
     command = [TONNAGE, "profile", path, "--objective", OBJECTIVES[model], "--output", output]
-    subprocess.run([*nicely(options), *map(str, command), *(["--quick"] if options.quick else [])], check=True)
+    subprocess.run(
+        [*nicely(options), *map(str, command), *(["--quick"] if options.quick else [])], check=True
+    )
     return load_profile(output)
 
 
@@ -107,17 +117,39 @@ def measure(
     settings = profile.settings
     assert settings is not None
     command = ["taskset", "-c", "0", *nicely(options), str(TONNAGE), "serve", str(path), "--port", str(PORT)]
-    command += ["--host", "127.0.0.1", "--grpc-port", "none", "--workers", "1", "--size-max", str(settings.size_max)]
+    command += [
+        "--host",
+        "127.0.0.1",
+        "--grpc-port",
+        "none",
+        "--workers",
+        "1",
+        "--size-max",
+        str(settings.size_max),
+    ]
     if settings.deadline_s is not None:
         command += ["--deadline", f"{settings.deadline_s * 1e3:g}ms"]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         until_ready()
         url = f"http://127.0.0.1:{PORT}"
-        load = ["taskset", "-c", "1", *nicely(options), str(TONNAGE), "load", url, "--model", model, "--quiet"]
+        load = [
+            "taskset",
+            "-c",
+            "1",
+            *nicely(options),
+            str(TONNAGE),
+            "load",
+            url,
+            "--model",
+            model,
+            "--quiet",
+        ]
         load += ["--rate", f"{rate_per_s:g}", "--json", "-", "--seed", str(seed)]
         subprocess.run([*load, "--duration", "3s"], capture_output=True, check=True)
-        done = subprocess.run([*load, "--duration", f"{options.duration:g}s"], capture_output=True, check=True)
+        done = subprocess.run(
+            [*load, "--duration", f"{options.duration:g}s"], capture_output=True, check=True
+        )
     finally:
         server.kill()
         server.wait()
@@ -138,16 +170,20 @@ def read(result: dict[str, Any]) -> dict[str, float]:
 def predict(profile: ModelProfile, rate_per_s: float, duration_s: float, seeds: int = 5) -> dict[str, float]:
     """The same by the twin: medians over some seeds."""
     model = server_model(ServingFacts(None, None, profile, None, 1.0))
+    network = RequestConfig(round_trip_s=beside_s(profile))
     runs = []
     for seed in range(seeds):
         arrivals = plan_of(PoissonArrivals(rate_per_s, duration_s + 1.0), seed=seed)
-        world = RequestWorld(RequestConfig(), (model,), arrivals, ClientModel(), seed=seed)
+        world = RequestWorld(network, (model,), arrivals, ClientModel(), seed=seed)
         world.start(0)
         world.set_routed(0, True)
         world.advance(duration_s)
         series = world.series()
         runs.append((series.quantile_s(0.5) or math.nan, series.quantile_s(0.99) or math.nan))
-    return {"p50_s": statistics.median(p50 for p50, _ in runs), "p99_s": statistics.median(p99 for _, p99 in runs)}
+    return {
+        "p50_s": statistics.median(p50 for p50, _ in runs),
+        "p99_s": statistics.median(p99 for _, p99 in runs),
+    }
 
 
 def show(model: str, found: dict[str, Any]) -> None:

@@ -42,7 +42,9 @@ def programs() -> dict[str, Path]:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
         found = {name: Path(assets) / name for name in NAMES}
-        missing = [name for name, path in found.items() if not path.exists() and name in ("etcd", "kube-apiserver")]
+        missing = [
+            name for name, path in found.items() if not path.exists() and name in ("etcd", "kube-apiserver")
+        ]
         if missing:
             raise NoGo(f"KUBEBUILDER_ASSETS: must hold {', '.join(missing)} too, got {assets}")
         absent = [name for name, path in found.items() if not path.exists()]

@@ -24,7 +24,9 @@ class BadPod(Exception):
     """The pod asks for something that is not there, or that this node does not do."""
 
 
-def command_of(container: Mapping[str, Any], image: tuple[str, ...], variables: Mapping[str, str]) -> list[str]:
+def command_of(
+    container: Mapping[str, Any], image: tuple[str, ...], variables: Mapping[str, str]
+) -> list[str]:
     """The words to run: the manifest's, or the image's where it gives none."""
     entry = container.get("command") or list(image)
     words = [*entry, *container.get("args", [])]
@@ -33,7 +35,9 @@ def command_of(container: Mapping[str, Any], image: tuple[str, ...], variables: 
     return [expand(word, variables) for word in words]
 
 
-def environment_of(pod: Mapping[str, Any], container: Mapping[str, Any], look_up: Lookup, ip: str, host_ip: str) -> dict[str, str]:
+def environment_of(
+    pod: Mapping[str, Any], container: Mapping[str, Any], look_up: Lookup, ip: str, host_ip: str
+) -> dict[str, str]:
     """The variables of a container."""
     variables: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -51,7 +55,13 @@ def environment_of(pod: Mapping[str, Any], container: Mapping[str, Any], look_up
     return variables
 
 
-def files_of(pod: Mapping[str, Any], volume: Mapping[str, Any], look_up: Lookup, token: Callable[[Mapping[str, Any]], str], authority: str) -> dict[str, str] | None:
+def files_of(
+    pod: Mapping[str, Any],
+    volume: Mapping[str, Any],
+    look_up: Lookup,
+    token: Callable[[Mapping[str, Any]], str],
+    authority: str,
+) -> dict[str, str] | None:
     """The files of a volume by their path in it; None for one that begins empty."""
     if "emptyDir" in volume:
         return None
@@ -91,12 +101,23 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(put, text)
 
 
-def _from(source: Mapping[str, Any], pod: Mapping[str, Any], container: Mapping[str, Any], look_up: Lookup, ip: str, host_ip: str) -> str | None:
+def _from(
+    source: Mapping[str, Any],
+    pod: Mapping[str, Any],
+    container: Mapping[str, Any],
+    look_up: Lookup,
+    ip: str,
+    host_ip: str,
+) -> str | None:
     if "fieldRef" in source:
         return field(pod, source["fieldRef"]["fieldPath"], ip, host_ip)
     if "resourceFieldRef" in source:
         return _resource(container, source["resourceFieldRef"])
-    kind, reference = ("ConfigMap", source.get("configMapKeyRef")) if "configMapKeyRef" in source else ("Secret", source.get("secretKeyRef"))
+    kind, reference = (
+        ("ConfigMap", source.get("configMapKeyRef"))
+        if "configMapKeyRef" in source
+        else ("Secret", source.get("secretKeyRef"))
+    )
     if reference is None:
         raise BadPod(f"env: this node does not know {', '.join(source)}")
     data = _optional(look_up, kind, reference)

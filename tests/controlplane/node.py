@@ -108,11 +108,17 @@ class Kubelet:
 
     async def _register(self) -> None:
         s = self._settings
-        labels = {"kubernetes.io/hostname": s.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
-        node = Node.from_dict({
-            "metadata": {"name": s.name, "labels": {**labels, **s.labels}},
-            "spec": {"taints": s.taints},
-        })
+        labels = {
+            "kubernetes.io/hostname": s.name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+        }
+        node = Node.from_dict(
+            {
+                "metadata": {"name": s.name, "labels": {**labels, **s.labels}},
+                "spec": {"taints": s.taints},
+            }
+        )
         with contextlib.suppress(ApiError):
             await self._client.create(node)
         await self._tell_node()
@@ -123,17 +129,36 @@ class Kubelet:
         at = now_text()
         fine = {"MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False", "Ready": "True"}
         conditions = [
-            {"type": kind, "status": status, "reason": "ProcessNode", "lastHeartbeatTime": at, "lastTransitionTime": at}
+            {
+                "type": kind,
+                "status": status,
+                "reason": "ProcessNode",
+                "lastHeartbeatTime": at,
+                "lastTransitionTime": at,
+            }
             for kind, status in fine.items()
         ]
         status = {
             "capacity": capacity,
             "allocatable": capacity,
-            "addresses": [{"type": "InternalIP", "address": s.address}, {"type": "Hostname", "address": s.name}],
+            "addresses": [
+                {"type": "InternalIP", "address": s.address},
+                {"type": "Hostname", "address": s.name},
+            ],
             "conditions": conditions,
             "nodeInfo": dict.fromkeys(
-                ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeProxyVersion"), ""
-            ) | {"kubeletVersion": "v1.37.2", "operatingSystem": "linux", "architecture": "amd64"},
+                (
+                    "machineID",
+                    "systemUUID",
+                    "bootID",
+                    "kernelVersion",
+                    "osImage",
+                    "containerRuntimeVersion",
+                    "kubeProxyVersion",
+                ),
+                "",
+            )
+            | {"kubeletVersion": "v1.37.2", "operatingSystem": "linux", "architecture": "amd64"},
         }
         await self._client.patch(Node.Status, s.name, {"status": status}, patch_type=PatchType.STRATEGIC)
 
@@ -145,7 +170,13 @@ class Kubelet:
                 spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=40, renewTime=at)
                 lease = Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec)
                 try:
-                    await self._client.patch(Lease, name, {"spec": lease.to_dict()["spec"]}, namespace="kube-node-lease", patch_type=PatchType.MERGE)
+                    await self._client.patch(
+                        Lease,
+                        name,
+                        {"spec": lease.to_dict()["spec"]},
+                        namespace="kube-node-lease",
+                        patch_type=PatchType.MERGE,
+                    )
                 except ApiError as error:
                     if error.status.code != 404:
                         raise
@@ -158,7 +189,9 @@ class Kubelet:
         while True:
             try:
                 seen = {}
-                async for pod in self._client.list(Pod, namespace="*", fields={"spec.nodeName": self._settings.name}):
+                async for pod in self._client.list(
+                    Pod, namespace="*", fields={"spec.nodeName": self._settings.name}
+                ):
                     plain = pod.to_dict()
                     seen[plain["metadata"]["uid"]] = plain
                 for uid, plain in seen.items():
@@ -203,7 +236,10 @@ class Kubelet:
 
     def _with_api(self, container: dict[str, Any]) -> dict[str, Any]:
         """A container that finds the API server: there is no kube-proxy here to give the service its address."""
-        known = {"KUBERNETES_SERVICE_HOST": self._settings.api_host, "KUBERNETES_SERVICE_PORT": str(self._settings.api_port)}
+        known = {
+            "KUBERNETES_SERVICE_HOST": self._settings.api_host,
+            "KUBERNETES_SERVICE_PORT": str(self._settings.api_port),
+        }
         given = {one["name"] for one in container.get("env", [])}
         extra = [{"name": name, "value": value} for name, value in known.items() if name not in given]
         return {**container, "env": [*extra, *container.get("env", [])]}
@@ -215,8 +251,14 @@ class Kubelet:
             sys.stderr.write(f"pod {pod['metadata']['name']}: {error!r}\n")
         running = self._pods[uid]
         with contextlib.suppress(ApiError):
-            live = await self._client.get(Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"])
-            if live.metadata is not None and live.metadata.uid == uid and live.metadata.deletionTimestamp is not None:
+            live = await self._client.get(
+                Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"]
+            )
+            if (
+                live.metadata is not None
+                and live.metadata.uid == uid
+                and live.metadata.deletionTimestamp is not None
+            ):
                 await self._forget(pod)
         if run._grace_s is None:
             return  # done for good, and kept until it is deleted
@@ -225,12 +267,17 @@ class Kubelet:
 
     async def _forget(self, pod: Mapping[str, Any]) -> None:
         with contextlib.suppress(ApiError):
-            await self._client.delete(Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"], grace_period=0)
+            await self._client.delete(
+                Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"], grace_period=0
+            )
 
     async def _report(self, pod: Mapping[str, Any], status: dict[str, Any]) -> None:
         try:
             await self._client.patch(
-                Pod.Status, pod["metadata"]["name"], {"status": status}, namespace=pod["metadata"]["namespace"]
+                Pod.Status,
+                pod["metadata"]["name"],
+                {"status": status},
+                namespace=pod["metadata"]["namespace"],
             )
         except (ApiError, OSError, Exception) as error:
             sys.stderr.write(f"status of {pod['metadata']['name']}: {error!r}\n")
@@ -260,7 +307,9 @@ class Kubelet:
         meta = pod["metadata"]
         bound = BoundObjectReference(apiVersion="v1", kind="Pod", name=meta["name"], uid=meta["uid"])
         audiences = [wanted["audience"]] if wanted.get("audience") else []
-        spec = TokenRequestSpec(audiences=audiences, boundObjectRef=bound, expirationSeconds=wanted.get("expirationSeconds", 3607))
+        spec = TokenRequestSpec(
+            audiences=audiences, boundObjectRef=bound, expirationSeconds=wanted.get("expirationSeconds", 3607)
+        )
         request = ServiceAccountToken(metadata=ObjectMeta(), spec=spec)
         answer = await self._client.create(request, account, namespace=meta["namespace"])
         assert answer.status is not None
@@ -349,7 +398,9 @@ class ProcessNode:
         return self.plane.folder / f"node-{self.name}"
 
     def __enter__(self) -> ProcessNode:
-        pair = self.plane.cluster.issue(f"node-{self.name}", name=f"system:node:{self.name}", groups=("system:nodes",))
+        pair = self.plane.cluster.issue(
+            f"node-{self.name}", name=f"system:node:{self.name}", groups=("system:nodes",)
+        )
         config = self.plane.kubeconfig_for(f"node-{self.name}", pair)
         self.folder.mkdir()
         addresses = dict(self.network.add() for _ in range(self.pods_max))
@@ -380,7 +431,11 @@ class ProcessNode:
         with (self.folder / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "controlplane.node", str(self.folder / "settings.json")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=die_with_parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                preexec_fn=die_with_parent,
             )
 
     def kill(self) -> None:
@@ -389,7 +444,9 @@ class ProcessNode:
             self.process.kill()
             self.process.wait()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.process is not None:
             self.process.terminate()
             try:

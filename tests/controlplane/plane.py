@@ -139,7 +139,11 @@ class ControlPlane:
         pair = self._etcd.issue("etcd", name="etcd", hosts=(self.address, "localhost"))
         self._etcd_url = f"https://{self.address}:{client}"
         self._etcd_pair = pair
-        trusted = {"trusted-ca-file": self._etcd.certificate, "cert-file": pair.certificate, "key-file": pair.key}
+        trusted = {
+            "trusted-ca-file": self._etcd.certificate,
+            "cert-file": pair.certificate,
+            "key-file": pair.key,
+        }
         peers = f"https://{self.address}:{peer}"
         options = {
             "data-dir": self.folder / "etcd",
@@ -160,7 +164,9 @@ class ControlPlane:
 
     def _start_api_server(self, program: Path) -> None:
         hosts = (self.address, "localhost", "10.96.0.1", "kubernetes.default.svc", "kubernetes.default")
-        serving = self.cluster.issue("kube-apiserver", name="kube-apiserver", hosts=tuple(dict.fromkeys(hosts)))
+        serving = self.cluster.issue(
+            "kube-apiserver", name="kube-apiserver", hosts=tuple(dict.fromkeys(hosts))
+        )
         kubelet = self.cluster.issue("kubelet-client", name="kube-apiserver", groups=("system:masters",))
         proxy = self.front_proxy.issue("front-proxy-client", name="front-proxy-client")
         options = {
@@ -248,7 +254,10 @@ class ControlPlane:
                 return False
 
         process = self._processes[name]
-        if not wait_until(lambda: process.poll() is not None or answers(), READY_S_MAX) or process.poll() is not None:
+        if (
+            not wait_until(lambda: process.poll() is not None or answers(), READY_S_MAX)
+            or process.poll() is not None
+        ):
             raise NotReady(f"{name}: must be ready within {READY_S_MAX:g} s\n{self.log(name)[-4000:]}")
 
 

@@ -147,12 +147,18 @@ class PodRun:
     def _start(self, one: _Container) -> None:
         spec = one.spec
         try:
-            image = spec.get("image", "").rpartition("@")[0] or spec.get("image", "").rpartition(":")[0] or spec.get("image", "")
+            image = (
+                spec.get("image", "").rpartition("@")[0]
+                or spec.get("image", "").rpartition(":")[0]
+                or spec.get("image", "")
+            )
             variables = environment_of(self.pod, spec, self.outside.look_up, self.ip, self.outside.host_ip)
             command = command_of(spec, self.outside.images.get(image, ()), variables)
             security = {**self.pod["spec"].get("securityContext", {}), **spec.get("securityContext", {})}
             if security.get("runAsNonRoot") and not security.get("runAsUser"):
-                security["runAsUser"] = 65532  # what our image's user is; a real kubelet reads it from the image
+                security["runAsUser"] = (
+                    65532  # what our image's user is; a real kubelet reads it from the image
+                )
             mounts = self.outside.mounts(self.pod).get(spec["name"], [])
         except BadPod as error:
             one.waiting, one.message = "CreateContainerConfigError", str(error)
@@ -205,7 +211,10 @@ class PodRun:
             while process.poll() is None:
                 await asyncio.sleep(TICK_S)
         if self._grace_s is not None:
-            one.done = {"exitCode": process.returncode if process.returncode >= 0 else 128 - process.returncode, "finishedAt": now_text()}
+            one.done = {
+                "exitCode": process.returncode if process.returncode >= 0 else 128 - process.returncode,
+                "finishedAt": now_text(),
+            }
             one.process, one.machine = None, None
 
     async def _pre_stop(self, one: _Container, client: httpx.AsyncClient) -> None:
@@ -223,7 +232,9 @@ class PodRun:
         timeout_s = float(probe.get("timeoutSeconds", 1))
         try:
             if "httpGet" in probe:
-                answer = await client.get(self._url(one.spec, probe["httpGet"]), timeout=timeout_s, follow_redirects=False)
+                answer = await client.get(
+                    self._url(one.spec, probe["httpGet"]), timeout=timeout_s, follow_redirects=False
+                )
                 return 200 <= answer.status_code < 400
             if "tcpSocket" in probe:
                 port = _port(one.spec, probe["tcpSocket"]["port"])
@@ -239,7 +250,9 @@ class PodRun:
         if first is None:
             return 1
         words = ["nsenter", f"--target={first}", "--mount", "--net", "--pid", "--root", "--wd", *command]
-        process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             return await asyncio.wait_for(process.wait(), timeout_s)
         except TimeoutError:
@@ -248,7 +261,9 @@ class PodRun:
 
     def _url(self, spec: Mapping[str, Any], get: Mapping[str, Any]) -> str:
         host = get.get("host") or self.ip
-        return f"{get.get('scheme', 'HTTP').lower()}://{host}:{_port(spec, get['port'])}{get.get('path', '/')}"
+        return (
+            f"{get.get('scheme', 'HTTP').lower()}://{host}:{_port(spec, get['port'])}{get.get('path', '/')}"
+        )
 
     async def _tell(self) -> None:
         status = self._status()
@@ -264,7 +279,12 @@ class PodRun:
             failed = any(one.done and one.done["exitCode"] for one in self._containers)
             phase = "Failed" if failed else "Succeeded"
         truth = {True: "True", False: "False"}
-        wanted = {"PodReadyToStartContainers": True, "Initialized": True, "Ready": ready, "ContainersReady": ready}
+        wanted = {
+            "PodReadyToStartContainers": True,
+            "Initialized": True,
+            "Ready": ready,
+            "ContainersReady": ready,
+        }
         conditions = [self._condition(kind, truth[holds]) for kind, holds in wanted.items()]
         conditions.append(self._condition("PodScheduled", "True"))
         return {

@@ -63,7 +63,20 @@ class Sandbox:
         with (self.folder / f"{name}.{life}.log").open("ab") as log:
             return subprocess.Popen(
                 # unshare makes the mounts this container's own; its first process is the container's
-                ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-ec", script],
+                [
+                    "ip",
+                    "netns",
+                    "exec",
+                    self.namespace,
+                    "unshare",
+                    "--mount",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "/bin/sh",
+                    "-ec",
+                    script,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -74,7 +87,11 @@ class Sandbox:
 
     @staticmethod
     def _script(
-        layer: Path, container: Mapping[str, Any], command: Sequence[str], mounts: Sequence[Mount], security: Mapping[str, Any]
+        layer: Path,
+        container: Mapping[str, Any],
+        command: Sequence[str],
+        mounts: Sequence[Mount],
+        security: Mapping[str, Any],
     ) -> str:
         root = str(layer / "root")
         lines = [
@@ -90,7 +107,11 @@ class Sandbox:
         for mount in mounts:
             source = mount.source / mount.sub_path if mount.sub_path else mount.source
             target = shlex.quote(f"{root}{mount.target}")
-            make = f"mkdir -p {target}" if not source.is_file() else f"mkdir -p $(dirname {target}); touch {target}"
+            make = (
+                f"mkdir -p {target}"
+                if not source.is_file()
+                else f"mkdir -p $(dirname {target}); touch {target}"
+            )
             lines += [make, f"mount --bind {shlex.quote(str(source))} {target}"]
             if mount.read_only:
                 lines.append(f"mount -o remount,bind,ro {target}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tonnage.kube.quantity import Quantity
+from tonnage.plan.beside import beside_s
 from tonnage.plan.demand import Demand, Following
 from tonnage.plan.feasibility import Bound
 from tonnage.plan.price import PriceTable, ReplicaNeed
@@ -136,7 +137,7 @@ def model_of(ask: Ask) -> ReplicaModel:
             workers=ask.workers,
             cores=ask.cores,
         )
-        return QueueModel(law)
+        return QueueModel(replace(law, fixed_s=law.fixed_s + beside_s(ask.profile)))
     curve = curve_model(ask.profile)
     if curve is None:
         raise ValueError("must hold batches, or a curve with quantiles of runs without errors")

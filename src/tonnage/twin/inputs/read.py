@@ -11,6 +11,7 @@ from tonnage.errors import Problem, SpecError
 from tonnage.hpa import Hpa
 from tonnage.kube.objects import KubeObject, Reference
 from tonnage.kube.text import Document
+from tonnage.plan.beside import beside_s
 from tonnage.plan.price import PriceTable, example_prices
 from tonnage.profile import ModelProfile
 from tonnage.spec.simulation import SimulationSpec
@@ -180,6 +181,7 @@ class _Reading:
     def _scenario(self, known: _Known) -> Scenario:
         service = self.collected.service
         latency = service.spec.objective.latency if service is not None else None
+        profile = self.collected.profile
         seed = self.options.seed if self.options.seed is not None else self.said.seed
         return Scenario(
             name=self._name(known.workload.name),
@@ -189,7 +191,7 @@ class _Reading:
             servers=tuple(server for _, server in known.course.servers),
             client=client_of(self.said.client),
             duration_s=known.duration_s,
-            network=network_of(self.said.client),
+            network=network_of(self.said.client, beside_s(profile) if profile is not None else 0.0),
             autoscaler=known.hpa,
             metrics=known.metrics,
             control=control_of(self.said.control),

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from tonnage.plan.service_time import CORES_APART, gathered_size
+from tonnage.plan.service_time import CORES_APART, gathered_size, in_server_ratio
 from tonnage.profile import ModelProfile
 from tonnage.profile.parts import Batch, Settings
 from tonnage.profile.quantiles import percentile_of
@@ -145,7 +145,7 @@ def _law(facts: ServingFacts) -> tuple[ServiceLaw, bool]:
         return ParametricService(item_s=facts.service_time_s), False
     if facts.profile is None or not facts.profile.batches:
         raise ValueError("a profile with batches or a service time is needed")
-    return _measured(facts.profile.batches), True
+    return _measured(facts.profile.batches, in_server_ratio(facts.profile)), True
 
 
 def _said_law(said: ServiceTime) -> ServiceLaw:
@@ -159,15 +159,20 @@ def _said_law(said: ServiceTime) -> ServiceLaw:
     return ParametricService(item_s=said.per_item.seconds, batch_s=said.per_batch.seconds)
 
 
-def _measured(batches: tuple[Batch, ...]) -> MeasuredService:
-    """Quantiles where they were kept, scaled to the mean; a constant where only the mean was."""
+def _measured(batches: tuple[Batch, ...], ratio: float) -> MeasuredService:
+    """Quantiles where they were kept, scaled to the mean; a constant where only the mean was.
+
+    Args:
+        batches: As measured alone.
+        ratio: How much longer they take in the server.
+    """
     quantiles = {
         batch.size: {percentile_of(name): value for name, value in batch.steady_s.quantiles.items()}
         or {50.0: batch.steady_s.mean}
         for batch in batches
     }
     return MeasuredService.from_quantiles(
-        quantiles, means={batch.size: batch.steady_s.mean for batch in batches}
+        quantiles, means={batch.size: batch.steady_s.mean * ratio for batch in batches}
     )
 
 

@@ -57,12 +57,17 @@ def client_of(said: Client) -> ClientModel:
     )
 
 
-def network_of(said: Client) -> RequestConfig:
-    """Balancing and round trips."""
+def network_of(said: Client, beside_s: float = 0.0) -> RequestConfig:
+    """Balancing and round trips.
+
+    Args:
+        said: What the Simulation says.
+        beside_s: What a request takes beside network, queue and model, as the profile tells [s, >= 0].
+    """
     return RequestConfig(
         balancing=_BALANCING[said.balancing],
         connections=said.connections,
-        round_trip_s=said.round_trip.seconds,
+        round_trip_s=said.round_trip.seconds + beside_s,
         jitter_s=said.jitter.seconds,
     )
 
