@@ -25,7 +25,8 @@ Good:
 How to fix:
     Remove it, and ask for the device in limits.
 Limits:
-    DaemonSets are left out, as drivers and device plug-ins need it.
+    DaemonSets are left out, as drivers and device plug-ins need it. With TPUs, for which older clusters need
+    it, it is told for information.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from tonnage.audit.rule import Hit, Rule
 def _check(container: Container) -> Iterator[Hit]:
     path = ("securityContext", "privileged")
     if container.at(*path) is True and container.workload.item.kind != "DaemonSet":
-        yield Hit((*container.path, *path), f"container {container.name} has the whole node")
+        tpu = "google.com/tpu" in {**container.amounts("limits"), **container.amounts("requests")}
+        message = f"container {container.name} has the whole node"
+        yield Hit((*container.path, *path), message, severity="info" if tpu else None)
 
 
 RULE = Rule("TNG093", "error", "container", _check, __doc__)
