@@ -76,7 +76,10 @@ def check(kubeconfig: Path | None, service: str) -> None:
     metrics of all HPAs that use it.
     """
     client = Client(config=_cluster(kubeconfig), trust_env=False)
-    owners = [owner_of(version, _registration(client, version), service) for version in VERSIONS]
+    try:
+        owners = [owner_of(version, _registration(client, version), service) for version in VERSIONS]
+    finally:
+        client.close()
     for owner in owners:
         click.echo(str(owner))
     others = [owner for owner in owners if owner.whose == "other"]
@@ -109,7 +112,11 @@ def _settings(config: Path | None, options: dict[str, str | int | None]) -> Metr
 
 
 async def _run(settings: MetricsApiSettings, kubeconfig: Path | None) -> None:
-    await run(settings, AsyncClient(config=_cluster(kubeconfig), trust_env=False))
+    client = AsyncClient(config=_cluster(kubeconfig), trust_env=False)
+    try:
+        await run(settings, client)
+    finally:
+        await client.close()
 
 
 def _cluster(kubeconfig: Path | None) -> SingleConfig:

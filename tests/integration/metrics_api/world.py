@@ -239,7 +239,7 @@ class World:
     def close(self) -> None:
         if self.process is not None:
             self.stop()
-        self.client._client._client.close()  # lightkube leaves its connections open
+        self.client.close()
         self.pages.close()
 
 
