@@ -1,0 +1,5 @@
+"""See ``measuring``."""
+
+from benchmarks.metrics_api.measuring import main
+
+main()
