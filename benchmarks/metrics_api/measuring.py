@@ -4,8 +4,8 @@
 
 The store, the scraper and the answers are the metrics API's own, over TLS with a front-proxy certificate, in
 a process bound to one core; the pods' pages come from another process on another core, a port for each
-hundred pods and a path for each. What is left out: the API server in the way, and its SubjectAccessReview, which is
-kept for ten seconds and asked of a stand-in that always allows.
+hundred pods and a path for each. What is left out: the API server in the way, and its SubjectAccessReview,
+which is kept for ten seconds and asked of a stand-in that always allows.
 """
 
 from __future__ import annotations

@@ -147,11 +147,33 @@ def resources(version: str, metrics: Sequence[str]) -> dict[str, Any]:
 
 def value_list(request: MetricRequest, values: Sequence[Value]) -> dict[str, Any]:
     """Answers as a ``MetricValueList``."""
+    kind, api_version = KINDS[request.resource]
+    described = {
+        "kind": kind,
+        "namespace": request.namespace,
+        "apiVersion": f"/{api_version}" if api_version == "v1" else api_version,
+    }
+    if request.version == "v1beta1":
+        metric: dict[str, Any] = {"metricName": request.metric, "selector": None}
+    else:
+        metric = {"metric": {"name": request.metric, "selector": None}}
+    # a thousand pods were read in a handful of different seconds
+    times = {second: _time(second) for second in {int(value.at_s) for value in values}}
+    items = [
+        {
+            "describedObject": {**described, "name": value.name},
+            **metric,
+            "timestamp": times[int(value.at_s)],
+            "windowSeconds": round(value.window_s),
+            "value": milli(value.value),
+        }
+        for value in values
+    ]
     return {
         "kind": "MetricValueList",
         "apiVersion": f"{GROUP}/{request.version}",
         "metadata": {},
-        "items": [_item(request, value) for value in values],
+        "items": items,
     }
 
 
@@ -185,21 +207,5 @@ def _group() -> dict[str, Any]:
     return {"name": GROUP, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _item(request: MetricRequest, value: Value) -> dict[str, Any]:
-    kind, api_version = KINDS[request.resource]
-    described = {
-        "kind": kind,
-        "namespace": request.namespace,
-        "name": value.name,
-        "apiVersion": f"/{api_version}" if api_version == "v1" else api_version,
-    }
-    at = dt.datetime.fromtimestamp(value.at_s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    common = {
-        "describedObject": described,
-        "timestamp": at,
-        "windowSeconds": round(value.window_s),
-        "value": milli(value.value),
-    }
-    if request.version == "v1beta1":
-        return {**common, "metricName": request.metric, "selector": None}
-    return {**common, "metric": {"name": request.metric, "selector": None}}
+def _time(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
