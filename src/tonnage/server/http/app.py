@@ -143,6 +143,11 @@ class HttpApp:
         try:
             if engine is None or self._decoder is None or not self._state.accepting:
                 raise InferenceError(Fault.NOT_READY, f"server: {self._state.readiness().reason}", 1.0)
+            if head.timeout_s is not None:
+                call.deadline_s = now_s + head.timeout_s
+                if call.deadline_s != call.deadline_s:  # NaN
+                    call.deadline_s = math.inf
+                    raise special.no_time(head.headers)
             if head.plain:
                 if call.deadline_s < math.inf and (engine.queue_length or engine.busy_since_s):
                     _refuse_early(engine, call, now_s)
@@ -165,11 +170,8 @@ class HttpApp:
     def _decode_special(
         self, decoder: RequestDecoder, head: Head, body: bytes, call: HttpCall
     ) -> InferRequest:
-        """A request with headers that say how to read it or how long it may take."""
+        """A request with headers that say how to read it."""
         headers = head.headers
-        timeout_s = special.timeout_s(headers)
-        if timeout_s is not None:
-            call.deadline_s = call.arrived_s + timeout_s
         trace = headers.get(b"traceparent")
         call.traceparent = trace.decode("latin-1") if trace is not None else None
         json_length = special.json_length(headers)

@@ -7,12 +7,16 @@ look-up instead of a callback per header; everything the table has not seen goes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 import httptools
 
+from tonnage.contract import endpoints
+
+_DEADLINE_HEADER = endpoints.DEADLINE_HEADER.encode()
 CACHED_HEADS_MAX = 512
 CACHED_HEAD_BYTES_MAX = 2048
 
@@ -46,6 +50,8 @@ class Head:
         old: Whether it is of an HTTP/1.0 client, who keeps a connection only when told so.
         plain: Whether nothing in it asks for anything special of an inference (see ``SPECIAL``).
         infer: Whether it is a POST to a path of ``HeadTable.infer_paths``.
+        timeout_s: The time to answer that the client gives [s, > 0]; NaN when what it gives is no time, None
+            when it gives none.
     """
 
     method: bytes
@@ -58,13 +64,13 @@ class Head:
     old: bool
     plain: bool
     infer: bool
+    timeout_s: float | None
 
 
 SPECIAL = frozenset(
     {
         b"inference-header-content-length",
         b"content-encoding",
-        b"x-request-timeout-ms",
         b"x-request-id",
         b"traceparent",
         b"tracestate",
@@ -154,7 +160,19 @@ def parse_head(data: bytes, infer_paths: Container[bytes] = ()) -> Head:
         old=version == "1.0",
         plain=version == "1.1" and SPECIAL.isdisjoint(headers),
         infer=method == b"POST" and path.rstrip(b"/") in infer_paths,
+        timeout_s=_timeout_s(headers.get(_DEADLINE_HEADER)),
     )
+
+
+def _timeout_s(text: bytes | None) -> float | None:
+    """Read once for all requests of a head: a deadline must not cost the requests that carry one."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text) / 1e3
+    except ValueError:
+        return math.nan
+    return seconds if 0 < seconds < math.inf else math.nan
 
 
 def _join_headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

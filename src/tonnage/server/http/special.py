@@ -1,8 +1,7 @@
-"""Headers that change how an inference request is read or how long it may take."""
+"""Headers that change how an inference request is read."""
 
 from __future__ import annotations
 
-import math
 import zlib
 
 from tonnage.contract import endpoints
@@ -12,22 +11,10 @@ _BINARY_HEADER = endpoints.BINARY_HEADER.encode()
 _DEADLINE_HEADER = endpoints.DEADLINE_HEADER.encode()
 
 
-def timeout_s(headers: dict[bytes, bytes]) -> float | None:
-    """The time to answer that the client gives [s, > 0]; None when it gives none.
-
-    Raises:
-        InferenceError: It is no number of milliseconds above 0.
-    """
-    text = headers.get(_DEADLINE_HEADER)
-    if text is None:
-        return None
-    try:
-        seconds = float(text) / 1e3
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise bad_request(f"header {endpoints.DEADLINE_HEADER}: must be milliseconds > 0, got {text[:40]!r}")
-    return seconds
+def no_time(headers: dict[bytes, bytes]) -> InferenceError:
+    """The error of a request whose time to answer is no number of milliseconds above 0."""
+    text = headers.get(_DEADLINE_HEADER, b"")
+    return bad_request(f"header {endpoints.DEADLINE_HEADER}: must be milliseconds > 0, got {text[:40]!r}")
 
 
 def json_length(headers: dict[bytes, bytes]) -> int | None:
