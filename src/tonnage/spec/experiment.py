@@ -145,7 +145,7 @@ class CustomPipeline(Part):
     warming: Literal["silent", "answers"] | None = None
     """What a running pod that is not ready says; null: silent, and for Prometheus answers."""
     idle: Literal["absent", "zero", "last"] | None = None
-    """What a ready pod without requests says about its latency; null: absent."""
+    """What a ready pod without requests says about its latency; null: zero, and for Prometheus absent."""
     terminating: Literal["dropped", "answers"] | None = None
     """What becomes of a pod that is being deleted; null: dropped, and for Prometheus answers."""
     stale: AnyDuration | None = None

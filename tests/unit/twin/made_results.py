@@ -15,7 +15,7 @@ import numpy as np
 from tonnage.hpa import Hpa, ObjectReference
 from tonnage.scheduling import Node, Pod, PodSpec
 from tonnage.traffic import ConstantArrivals
-from tonnage.twin.records import MetricSeen, PodRecord, Record, ScalingDecision
+from tonnage.twin.records import MetricSeen, PodFact, PodRecord, Record, ScalingDecision
 from tonnage.twin.requests import plan_of
 from tonnage.twin.result import Histogram, Result, Series, Totals
 from tonnage.twin.scenario import (
@@ -55,8 +55,9 @@ def flash_crowd_records() -> list[Record]:
     """From 2 to 4 replicas, asked for at 135 s; the third finds a node and loads for 38 s, the fourth waits."""
     records: list[Record] = []
     for name in ("ranker-a", "ranker-b"):
-        for what in ("created", "scheduled", "started", "loaded", "ready"):
-            records.append(PodRecord(0.0, name, f"gpu-{name[-1]}", what))  # type: ignore[arg-type]
+        node = f"gpu-{name[-1]}"
+        facts: tuple[PodFact, ...] = ("created", "scheduled", "started", "loaded", "ready")
+        records.extend(PodRecord(0.0, name, node, what) for what in facts)
     for at_s in range(0, 600, 15):
         wanted = 2 if at_s < 135 else 4
         rescaled = at_s == 135

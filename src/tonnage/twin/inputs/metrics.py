@@ -147,7 +147,7 @@ def _custom(said: CustomPipeline, window_of_ours_s: float) -> CustomMetrics:
         scrape_period_s=scrape_s,
         window_s=window_s,
         warming=said.warming or ("silent" if ours else "answers"),
-        idle=said.idle or "absent",
+        idle=said.idle or ("zero" if ours else "absent"),
         terminating=said.terminating or ("dropped" if ours else "answers"),
         stale_s=stale_s,
     )
