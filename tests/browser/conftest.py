@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # and no longer: an event loop of Playwright's runs while it is open
 def chromium() -> Iterator[Any]:
     """The browser of the machine; tests are skipped where there is none."""
     sync = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
