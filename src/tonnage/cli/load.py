@@ -12,6 +12,7 @@ import click
 import orjson
 from rich.console import Console
 
+from tonnage.cli.parsed import Parsed
 from tonnage.errors import EnvironmentFault, Problem, SpecError, TonnageError
 from tonnage.loadgen.gates import Gate, parse_gate
 from tonnage.loadgen.oip import fetch_inputs, infer_target, random_bodies
@@ -39,26 +40,6 @@ _RATE_DEFAULT = 1000.0
 _DURATION_DEFAULT_S = 30.0
 
 
-class _Parsed(click.ParamType[Any]):
-    """A parameter that one of our parsers reads; what is wrong with it is a usage error."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the text; values that are read already pass."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except UnitError as error:
-            hint = f"; {error.hint}" if error.hint else ""
-            self.fail(f"{error}, got {value!r}{hint}", param, ctx)
-        except SpecError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     def checked(text: str) -> float:
         value = parse(text)
@@ -69,10 +50,10 @@ def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     return checked
 
 
-_DURATION = _Parsed("duration", _positive(lambda text: parse_duration(text).seconds))
-_RATE = _Parsed("rate", _positive(lambda text: parse_rate(text).per_second))
-_GATE = _Parsed("gate", parse_gate)
-_HEADER = _Parsed("header", parse_header)
+_DURATION = Parsed("duration", _positive(lambda text: parse_duration(text).seconds))
+_RATE = Parsed("rate", _positive(lambda text: parse_rate(text).per_second))
+_GATE = Parsed("gate", parse_gate)
+_HEADER = Parsed("header", parse_header)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, writable=True, path_type=Path, allow_dash=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,6 +11,7 @@ import click
 import orjson
 from rich.console import Console
 
+from tonnage.cli.parsed import Parsed
 from tonnage.cli.plan_view import print_plan, print_refusals
 from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import EnvironmentFault, Problem, SpecError, TonnageError
@@ -33,24 +33,6 @@ _TRAFFIC_S: Final = 86_400.0
 _BIN_S: Final = 1.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, writable=True, path_type=Path, allow_dash=True)
-
-
-class _Parsed(click.ParamType[Any]):
-    """A parameter that one of our parsers reads; what is wrong with it is a usage error."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the text; values that are read already pass."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except UnitError as error:
-            hint = f"; {error.hint}" if error.hint else ""
-            self.fail(f"{error}, got {value!r}{hint}", param, ctx)
 
 
 def _rate(text: str) -> float:
@@ -93,7 +75,7 @@ class PlanOptions:
 @click.command("plan", short_help="Size a service: replicas, GPUs and cost, with every reason.")
 @click.argument("spec", metavar="SPEC", type=click.Path(path_type=Path))
 @click.option("--profile", type=_FILE, help="What was measured.  [default: NAME.profile.json beside SPEC]")
-@click.option("--rate", type=_Parsed("rate", _rate), help="Requests per second.  [default: the objective's]")
+@click.option("--rate", type=Parsed("rate", _rate), help="Requests per second.  [default: the objective's]")
 @click.option(
     "--traffic",
     metavar="TRACE|LINE",
@@ -115,7 +97,7 @@ class PlanOptions:
 )
 @click.option(
     "--headroom",
-    type=_Parsed("share", _share),
+    type=Parsed("share", _share),
     default=HEADROOM_DEFAULT,
     show_default="20%",
     help="Rate carried on top.",
