@@ -36,8 +36,9 @@ from lightkube.resources.core_v1 import ConfigMap, Node, Pod, Secret, ServiceAcc
 from lightkube.types import PatchType
 
 from controlplane.environment import files_of
+from controlplane.logs import Logs
 from controlplane.network import Network
-from controlplane.plane import ControlPlane, die_with_parent
+from controlplane.plane import ControlPlane, die_with_parent, free_port
 from controlplane.pod import Outside, PodRun, now_text
 from controlplane.sandbox import Mount, Sandbox
 
@@ -62,6 +63,9 @@ class NodeSettings:
         taints: As in the API.
         api_host: Where pods reach the API server.
         api_port: The same.
+        certificate: What it serves logs with.
+        key: The same.
+        port: Where it serves them.
         backoff_s: First wait before a restart.
     """
 
@@ -77,6 +81,9 @@ class NodeSettings:
     taints: list[dict[str, str]]
     api_host: str
     api_port: int
+    certificate: str
+    key: str
+    port: int
     backoff_s: float = 10.0
 
 
@@ -98,6 +105,7 @@ class Kubelet:
         self._pods: dict[str, _Running] = {}
         self._data: dict[tuple[str, str, str], dict[str, str]] = {}
         self._tokens: dict[str, str] = {}
+        self._logs = Logs(self._find)
 
     async def run(self) -> None:
         """Register, and run pods until cancelled."""
@@ -105,6 +113,16 @@ class Kubelet:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._renew())
             group.create_task(self._watch())
+            s = self._settings
+            group.create_task(self._logs.serve(s.address, s.port, s.certificate, s.key, s.authority))
+
+    def _find(self, namespace: str, name: str) -> PodRun | None:
+        """A pod that runs here, or ended here and was not deleted yet."""
+        for one in self._pods.values():
+            metadata = one.run.pod["metadata"]
+            if (metadata["namespace"], metadata["name"]) == (namespace, name):
+                return one.run
+        return None
 
     async def _register(self) -> None:
         s = self._settings
@@ -146,6 +164,7 @@ class Kubelet:
                 {"type": "Hostname", "address": s.name},
             ],
             "conditions": conditions,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": s.port}},
             "nodeInfo": dict.fromkeys(
                 (
                     "machineID",
@@ -196,6 +215,8 @@ class Kubelet:
                     seen[plain["metadata"]["uid"]] = plain
                 for uid, plain in seen.items():
                     await self._look(uid, plain)
+                for known in self._pods.values():
+                    self._logs.follow(known.run)
                 for uid in [uid for uid in self._pods if uid not in seen]:
                     self._pods[uid].run.end(0.0)  # its object is gone
             except (ApiError, OSError, Exception) as error:  # the API server may be away for a while
@@ -401,6 +422,9 @@ class ProcessNode:
         pair = self.plane.cluster.issue(
             f"node-{self.name}", name=f"system:node:{self.name}", groups=("system:nodes",)
         )
+        serving = self.plane.cluster.issue(
+            f"node-{self.name}-serving", name=f"system:node:{self.name}", hosts=(self.network.gateway,)
+        )
         config = self.plane.kubeconfig_for(f"node-{self.name}", pair)
         self.folder.mkdir()
         addresses = dict(self.network.add() for _ in range(self.pods_max))
@@ -418,6 +442,9 @@ class ProcessNode:
             "taints": self.taints,
             "api_host": host,
             "api_port": int(port),
+            "certificate": str(serving.certificate),
+            "key": str(serving.key),
+            "port": free_port(self.network.gateway),
             "backoff_s": self.backoff_s,
         }
         file = self.folder / "settings.json"

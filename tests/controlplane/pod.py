@@ -84,6 +84,7 @@ class PodRun:
     ip: str
     outside: Outside
     _containers: list[_Container] = field(default_factory=list)
+    _initial: list[_Container] = field(default_factory=list)
     _told: dict[str, Any] | None = None
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
     _grace_s: float | None = None
@@ -92,6 +93,22 @@ class PodRun:
     def end(self, grace_s: float) -> None:
         """Begin its end; a second call may shorten its grace."""
         self._grace_s = grace_s
+
+    def container_names(self) -> list[str]:
+        """Its containers, those that only begin it first."""
+        spec = self.pod["spec"]
+        return [one["name"] for one in [*spec.get("initContainers", []), *spec["containers"]]]
+
+    def life_of(self, name: str) -> tuple[int, bool]:
+        """The last life of a container that began, from 1 (0 where none did), and whether it goes on."""
+        for one in (*self._initial, *self._containers):
+            if one.spec["name"] == name:
+                return one.life, one.process is not None and one.process.poll() is None
+        return 0, False
+
+    def is_done(self, name: str) -> bool:
+        """Whether a container has ended for good."""
+        return any(one.done is not None for one in self._containers if one.spec["name"] == name)
 
     async def run(self) -> None:
         """Live until all containers are done, or the end that ``end`` began is over."""
@@ -112,6 +129,7 @@ class PodRun:
     async def _initialize(self, specs: list[Mapping[str, Any]]) -> bool:
         for spec in specs:
             one = _Container({key: value for key, value in spec.items() if "Probe" not in key})
+            self._initial.append(one)
             while self._grace_s is None:
                 self._start(one)
                 while one.process is not None and one.process.poll() is None and self._grace_s is None:
