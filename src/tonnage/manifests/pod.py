@@ -18,6 +18,7 @@ from tonnage.manifests.claims import CLAIM, pod_claims
 from tonnage.manifests.gpu import resource_name
 from tonnage.manifests.names import CONTAINER, GRPC_PORT_NAME, HTTP_PORT_NAME, labels
 from tonnage.manifests.release import Release
+from tonnage.manifests.shared_memory import shared_memory_mount, shared_memory_volume
 from tonnage.profile import ModelProfile
 from tonnage.spec.service import ModelService
 
@@ -120,6 +121,10 @@ def _release(
     container.env = [security.home()]
     container.securityContext = security.container_security()
     container.volumeMounts = _mounts(release)
+    shared = shared_memory_volume(service)
+    if shared is not None:
+        pod.volumes.append(shared)
+        container.volumeMounts.append(shared_memory_mount())
 
 
 def _metrics_annotations(service: ModelService, profile: ModelProfile | None) -> dict[str, str]:

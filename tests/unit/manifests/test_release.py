@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tonnage.contract.server_config import ServerConfig
 from tonnage.errors import SpecError
+from tonnage.kube.quantity import parse_quantity
 from tonnage.manifests import Release, render
 from tonnage.manifests.files import file_stem, object_files
 from tonnage.manifests.settings import HASH_ANNOTATION, SETTINGS_FILE
@@ -115,6 +116,24 @@ def test_a_model_image_is_mounted_where_the_document_lies() -> None:
     spec = template(service(), Release(model_image="r/m:v3"))["spec"]
     assert {"name": "model", "image": {"reference": "r/m:v3"}} in spec["volumes"]
     assert {"name": "model", "mountPath": "/model", "readOnly": True} in spec["containers"][0]["volumeMounts"]
+
+
+@given(count=st.integers(1, 64), mebibytes=st.integers(64, 2**20))
+def test_several_gpus_share_a_bounded_part_of_the_memory(count: int, mebibytes: int) -> None:
+    """/dev/shm is there for two GPUs and more, larger than the runtime's own, and never more than half the limit."""
+    spec = template(service(resources={"memory": f"{mebibytes}Mi", "gpu": {"count": count}}))["spec"]
+    shared = [one["emptyDir"] for one in spec["volumes"] if one["name"] == "shared-memory"]
+    mounts = [one["name"] for one in spec["containers"][0]["volumeMounts"] if one["mountPath"] == "/dev/shm"]
+    assert len(shared) == len(mounts) == int(count > 1 and mebibytes // 2 > 64)
+    for volume in shared:
+        assert volume["medium"] == "Memory"
+        assert 64 * 2**20 < parse_quantity(volume["sizeLimit"]).value <= min(mebibytes * 2**19, count * 2**30)
+
+
+def test_slices_of_gpus_share_nothing() -> None:
+    """MIG slices do not speak to each other, so nothing of the memory is set apart for it."""
+    spec = template(service(resources={"memory": "8Gi", "gpu": {"count": 2, "migProfile": "1g.10gb"}}))["spec"]
+    assert "shared-memory" not in [one["name"] for one in spec["volumes"]]
 
 
 @given(count=st.integers(1, 64), name=st.sampled_from(["nvidia", "amd", "intel"]))

@@ -35,6 +35,8 @@ GRACE_S: Final = 20
 CPU: Final = ("100m", "1")
 """Requested and at most: 1,000 pods every 5 s take a part of a core, and reading pages does not wait well."""
 MEMORY: Final = "256Mi"
+PROBE_TIMEOUT_S: Final = 2
+"""For a TLS handshake and an answer; no probe is asked more often."""
 
 
 def serving(wanted: MetricsApi) -> list[dict[str, Any]]:
@@ -132,7 +134,7 @@ def _container(wanted: MetricsApi) -> core_v1.Container:
         resources=core_v1.ResourceRequirements(
             requests={"cpu": CPU[0], "memory": MEMORY}, limits={"cpu": CPU[1], "memory": MEMORY}
         ),
-        startupProbe=_probe("/readyz", period_s=1, failures=60),
+        startupProbe=_probe("/readyz", period_s=2, failures=30),
         readinessProbe=_probe("/readyz", period_s=5, failures=3),
         livenessProbe=_probe("/livez", period_s=10, failures=6),
         securityContext=security.container_security(),
@@ -149,7 +151,7 @@ def _probe(path: str, *, period_s: int, failures: int) -> core_v1.Probe:
         httpGet=core_v1.HTTPGetAction(path=path, port=PORT_NAME, scheme="HTTPS"),
         failureThreshold=failures,
         periodSeconds=period_s,
-        timeoutSeconds=2,
+        timeoutSeconds=PROBE_TIMEOUT_S,
     )
 
 
