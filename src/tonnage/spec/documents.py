@@ -1,7 +1,7 @@
 """Any of our documents, whichever file and company it stands in: a text may hold several kinds.
 
-``load.py`` reads the one ModelService of a file; here a document that a text of many gave is turned into the
-value of its kind, with the same care for problems and positions.
+``load.py`` reads the one ModelService or TrainingJob of a file; here a document that a text of many gave is
+turned into the value of its kind, with the same care for problems and positions.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from pydantic import ValidationError
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import KubeObject
 from tonnage.spec.fields import nearest
-from tonnage.spec.load import validate_model_service
+from tonnage.spec.load import validate_document
 from tonnage.spec.nodepools import NODE_POOLS_KIND, NodePools
 from tonnage.spec.problems import Locator, field_problems
 from tonnage.spec.scalars import Part
 from tonnage.spec.service import KIND, ModelService
 from tonnage.spec.simulation import SIMULATION_KIND, Simulation
+from tonnage.spec.training import TRAINING_KIND, TrainingJob
 
 KINDS: Final[Mapping[str, type[Part]]] = {
     KIND: ModelService,
     NODE_POOLS_KIND: NodePools,
     SIMULATION_KIND: Simulation,
+    TRAINING_KIND: TrainingJob,
 }
 """The kinds that users write by hand."""
 
@@ -45,8 +47,8 @@ def read_part(item: KubeObject, root: type[P]) -> tuple[P | None, list[Problem]]
     locator = Locator(document, item.source, root)
     value: Any = None
     problems: list[Problem] = []
-    if root is ModelService:
-        value, problems = validate_model_service(document, locator)
+    if root in (ModelService, TrainingJob):
+        value, problems = validate_document(document, locator, root)
     else:
         try:
             value = root.model_validate(document.value, by_alias=True, by_name=False)

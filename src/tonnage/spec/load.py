@@ -1,6 +1,6 @@
-"""Reads ``ModelService`` documents from text and files, and what they refer to.
+"""Reads ``ModelService`` and ``TrainingJob`` documents from text and files, and what they refer to.
 
-``parse_model_service`` reports every problem of a document at once: what the text itself shows, what is
+A parser reports every problem of a document at once: what the text itself shows, what is
 wrong with single fields, and what does not agree between fields. For the last, fields that could not be
 read are taken out and the rest is checked, leaving out the rules that need them.
 """
@@ -12,8 +12,9 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,24 +33,40 @@ from tonnage.spec.problems import (
     suggested_name,
 )
 from tonnage.spec.samples import check_sample
+from tonnage.spec.scalars import Part
 from tonnage.spec.service import KIND, UNREAD, ModelService
+from tonnage.spec.training import TRAINING_KIND, TrainingJob
+
+P = TypeVar("P", bound=Part)
 
 _ROUNDS_MAX: Final = 8
 _SAMPLE_BYTES_MAX: Final = 64 * 1024 * 1024
-_STAND_INS: Final[dict[Path, Any]] = {
+_ANY_STAND_INS: Final[dict[Path, Any]] = {
     ("apiVersion",): "tonnage.dev/v1alpha1",
-    ("kind",): KIND,
     ("metadata",): {"name": "stand-in"},
     ("metadata", "name"): "stand-in",
-    ("spec", "model"): {"format": "onnx", "path": "stand-in"},
-    ("spec", "model", "format"): "onnx",
-    ("spec", "model", "path"): "stand-in",
 }
-"""Valid values for required fields that could not be read, so that the rest can be checked."""
+_STAND_INS: Final[dict[str, dict[Path, Any]]] = {
+    KIND: {
+        **_ANY_STAND_INS,
+        ("kind",): KIND,
+        ("spec", "model"): {"format": "onnx", "path": "stand-in"},
+        ("spec", "model", "format"): "onnx",
+        ("spec", "model", "path"): "stand-in",
+    },
+    TRAINING_KIND: {
+        **_ANY_STAND_INS,
+        ("kind",): TRAINING_KIND,
+        ("spec", "framework"): "pytorch",
+        ("spec", "image"): "stand-in",
+        ("spec", "command"): ["stand-in"],
+    },
+}
+"""By kind, valid values for required fields that could not be read, so that the rest can be checked."""
 
 
 def load_model_service(path: str | FilePath) -> ModelService:
-    """Reads the document in a file.
+    """Reads the ModelService in a file.
 
     Args:
         path: A YAML or JSON file; ``-`` reads standard input.
@@ -57,6 +74,18 @@ def load_model_service(path: str | FilePath) -> ModelService:
     Raises:
         SpecError: The file cannot be read, or the document is wrong; it holds every problem.
     """
+    text, source = _text_of(path)
+    return parse_model_service(text, source=source)
+
+
+def load_training_job(path: str | FilePath) -> TrainingJob:
+    """Reads the TrainingJob in a file; see ``load_model_service``."""
+    text, source = _text_of(path)
+    return parse_training_job(text, source=source)
+
+
+def _text_of(path: str | FilePath) -> tuple[str, str]:
+    """A file's text and its name in problems."""
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         if name == "<stdin>":
@@ -77,11 +106,11 @@ def load_model_service(path: str | FilePath) -> ModelService:
         raise SpecError(
             [Problem("", f"must be UTF-8 text, got byte 0x{data[error.start]:02x}", name, line)]
         ) from None
-    return parse_model_service(text, source=name)
+    return text, name
 
 
 def parse_model_service(text: str, *, source: str = "<text>") -> ModelService:
-    """Reads a document.
+    """Reads a ModelService.
 
     Args:
         text: YAML or JSON with exactly one document of kind ``ModelService`` and no other.
@@ -90,36 +119,50 @@ def parse_model_service(text: str, *, source: str = "<text>") -> ModelService:
     Raises:
         SpecError: The document is wrong; it holds every problem, in the text's order.
     """
+    return _parse(text, source, ModelService)
+
+
+def parse_training_job(text: str, *, source: str = "<text>") -> TrainingJob:
+    """Reads a TrainingJob; see ``parse_model_service``."""
+    return _parse(text, source, TrainingJob)
+
+
+def _parse(text: str, source: str, root: type[P]) -> P:
     documents, problems = read_text(text, source=source)
-    document, strangers = _choose(documents, source)
+    document, strangers = _choose(documents, source, kind_of(root))
     problems += strangers
-    service: ModelService | None = None
+    value: P | None = None
     if document is not None:
         known = {problem.path for problem in problems}
-        service, found = validate_model_service(document, Locator(document, source))
+        value, found = validate_document(document, Locator(document, source, root), root)
         problems += [problem for problem in found if problem.path not in known]
-    if problems or service is None:
+    if problems or value is None:
         raise SpecError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
-    return service
+    return value
 
 
-def _choose(documents: list[Document], source: str) -> tuple[Document | None, list[Problem]]:
-    """Finds the ModelService among a text's documents, and says what the others are."""
+def kind_of(root: type[Part]) -> str:
+    """The one kind that documents of a class have."""
+    return str(get_args(root.model_fields["kind"].annotation)[0])
+
+
+def _choose(documents: list[Document], source: str, wanted: str) -> tuple[Document | None, list[Problem]]:
+    """Finds the document of a kind among a text's documents, and says what the others are."""
     if not documents:
-        return None, [Problem("", "must hold a ModelService, got no document", source, 1, 1)]
+        return None, [Problem("", f"must hold a {wanted}, got no document", source, 1, 1)]
     if len(documents) == 1:
         value = documents[0].value
-        kind = value.get("kind", KIND) if isinstance(value, dict) else KIND
-        near = nearest(kind, (KIND,)) if isinstance(kind, str) else KIND
+        kind = value.get("kind", wanted) if isinstance(value, dict) else wanted
+        near = nearest(kind, (wanted,)) if isinstance(kind, str) else wanted
         if near is None:
-            return None, [_stranger(documents[0], source)]
+            return None, [_stranger(documents[0], source, wanted)]
         return documents[0], []
-    ours = [document for document in documents if _kind(document) == KIND]
-    problems = [_stranger(document, source) for document in documents if _kind(document) != KIND]
+    ours = [document for document in documents if _kind(document) == wanted]
+    problems = [_stranger(document, source, wanted) for document in documents if _kind(document) != wanted]
     for document in ours[1:]:
         place = document.places[()]
         problems.append(
-            Problem("", "must hold one ModelService, got another one", source, place.line, place.column)
+            Problem("", f"must hold one {wanted}, got another one", source, place.line, place.column)
         )
     return (ours[0] if ours else None), problems
 
@@ -128,51 +171,56 @@ def _kind(document: Document) -> Any:
     return document.value.get("kind") if isinstance(document.value, dict) else None
 
 
-def _stranger(document: Document, source: str) -> Problem:
+def _stranger(document: Document, source: str, wanted: str) -> Problem:
     place = document.places.get(("kind",), document.places[()])
     kind = _kind(document)
     got = shorten(kind) if isinstance(kind, str) else f"{show(document.value)} without a kind"
-    return Problem("kind", f"must be {KIND}, got {got}", source, place.line, place.column)
+    return Problem("kind", f"must be {wanted}, got {got}", source, place.line, place.column)
 
 
-def validate_model_service(
-    document: Document, locator: Locator
-) -> tuple[ModelService | None, list[Problem]]:
-    """Makes a service of a document; None and every problem when it is wrong."""
+def validate_document(document: Document, locator: Locator, root: type[P]) -> tuple[P | None, list[Problem]]:
+    """Makes a value of a document; None and every problem when it is wrong.
+
+    Args:
+        document: What was read.
+        locator: Finds positions in it; of the same kind.
+        root: The kind: a class whose documents other commands read whole.
+    """
     try:
-        return ModelService.model_validate(document.value, by_alias=True, by_name=False), []
+        return root.model_validate(document.value, by_alias=True, by_name=False), []
     except SpecError as error:
         return None, [_placed(problem, locator) for problem in error.problems]
     except ValidationError as error:
         problems = field_problems(error, locator)
         if error.error_count() > PROBLEMS_MAX:
             return None, problems
-        return None, problems + [_placed(p, locator) for p in _other_problems(error, document)]
+        return None, problems + [_placed(p, locator) for p in _other_problems(error, document, root)]
 
 
 def _placed(problem: Problem, locator: Locator) -> Problem:
     return locator.problem(problem.path, problem.message, problem.hint)
 
 
-def _other_problems(error: ValidationError, document: Document) -> tuple[Problem, ...]:
+def _other_problems(error: ValidationError, document: Document, root: type[Part]) -> tuple[Problem, ...]:
     """Checks between fields what could be read, once what could not be is taken out."""
+    stand_ins = _STAND_INS.get(kind_of(root), {})
     value, unread = copy.deepcopy(document.value), set[str]()
     for _ in range(_ROUNDS_MAX):
         cuts = set[Path]()
         for detail in error.errors(include_url=False):
-            path = _outside_lists(document_path(detail["loc"]))
+            path = _outside_lists(document_path(detail["loc"], root))
             cuts.add(path)
             if detail["type"] == "extra_forbidden" and path == detail["loc"]:
                 # What a misspelt field stands for was not read either.
-                meant = suggested_name(path, document)
+                meant = suggested_name(path, document, root)
                 if meant is not None:
                     unread.add(format_path((*path[:-1], meant)))
             else:
                 unread.add(format_path(path))
         for path in cuts:
-            _take_out(value, path)
+            _take_out(value, path, stand_ins)
         try:
-            ModelService.model_validate(
+            root.model_validate(
                 value, by_alias=True, by_name=False, context={UNREAD: frozenset(unread)}
             )
         except SpecError as found:
@@ -190,19 +238,19 @@ def _outside_lists(path: Path) -> Path:
     return path[: indexes[0]] if indexes else path
 
 
-def _take_out(value: Any, path: Path) -> None:
+def _take_out(value: Any, path: Path, stand_ins: Mapping[Path, Any]) -> None:
     """Removes a value; one that is required gets a stand-in, and what cannot go takes its holder along."""
     holder = value
     for step in path[:-1]:
         holder = holder.get(step) if isinstance(holder, dict) else None
     if not path or not isinstance(holder, dict):
         return
-    if path in _STAND_INS:
-        holder[str(path[-1])] = copy.deepcopy(_STAND_INS[path])
+    if path in stand_ins:
+        holder[str(path[-1])] = copy.deepcopy(stand_ins[path])
     elif path[-1] in holder:
         del holder[str(path[-1])]
     else:
-        _take_out(value, path[:-1])
+        _take_out(value, path[:-1], stand_ins)
 
 
 def resolve_reference(reference: str, *, base: FilePath, where: str = "spec.model.path") -> FilePath:

@@ -13,7 +13,7 @@ from typing import Final
 from tonnage.errors import Problem
 from tonnage.kube.paths import format_path
 from tonnage.spec.body import ModelServiceSpec
-from tonnage.spec.placement import Toleration
+from tonnage.spec.placement import Gpu, Resources, Toleration
 from tonnage.spec.samples import check_paths, check_warmup
 from tonnage.spec.scaling import LatencyMetric
 from tonnage.units import Duration
@@ -46,7 +46,7 @@ def breaches(spec: ModelServiceSpec, unread: frozenset[str] = frozenset()) -> li
     return [
         problem
         for rule in RULES
-        if not any(_overlap(path, other) for path in rule.reads for other in unread)
+        if not any(overlap(path, other) for path in rule.reads for other in unread)
         for problem in rule.check(spec)
     ]
 
@@ -57,7 +57,8 @@ def objective_latency(spec: ModelServiceSpec) -> Duration | None:
     return latency.p99 or latency.p95 or latency.p50
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
+    """Whether two paths are one, or one lies inside the other."""
     longer, shorter = sorted((one, other), key=len, reverse=True)
     return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
@@ -76,23 +77,39 @@ def _percentiles_in_order(spec: ModelServiceSpec) -> Iterator[Problem]:
 
 
 def _limits_cover_requests(spec: ModelServiceSpec) -> Iterator[Problem]:
-    resources = spec.resources
+    yield from limit_problems("spec.resources", spec.resources)
+
+
+def limit_problems(where: str, resources: Resources) -> Iterator[Problem]:
+    """Limits below their requests.
+
+    Args:
+        where: Path of the resources.
+        resources: What is asked for.
+    """
     for name, request, limit in (
         ("cpu", resources.cpu, resources.limits.cpu),
         ("memory", resources.memory, resources.limits.memory),
     ):
         if limit is not None and limit < request:
             yield Problem(
-                f"spec.resources.limits.{name}",
-                f"must be >= spec.resources.{name} ({request}), got {limit}",
+                f"{where}.limits.{name}",
+                f"must be >= {where}.{name} ({request}), got {limit}",
             )
 
 
 def _gpu_is_one_thing(spec: ModelServiceSpec) -> Iterator[Problem]:
-    gpu = spec.resources.gpu
-    if gpu is None:
-        return
-    where = "spec.resources.gpu"
+    if spec.resources.gpu is not None:
+        yield from gpu_problems("spec.resources.gpu", spec.resources.gpu)
+
+
+def gpu_problems(where: str, gpu: Gpu) -> Iterator[Problem]:
+    """Fields of a GPU that contradict each other.
+
+    Args:
+        where: Path of the GPU.
+        gpu: What is asked for.
+    """
     if gpu.type is not None and gpu.types:
         yield Problem(
             f"{where}.types", "must not be given beside type", hint="put every acceptable type into types"
@@ -209,10 +226,16 @@ def _metrics_have_targets(spec: ModelServiceSpec) -> Iterator[Problem]:
 
 def _tolerations_are_whole(spec: ModelServiceSpec) -> Iterator[Problem]:
     for index, toleration in enumerate(spec.scheduling.tolerations):
-        yield from _toleration(f"spec.scheduling.tolerations[{index}]", toleration)
+        yield from toleration_problems(f"spec.scheduling.tolerations[{index}]", toleration)
 
 
-def _toleration(path: str, toleration: Toleration) -> Iterator[Problem]:
+def toleration_problems(path: str, toleration: Toleration) -> Iterator[Problem]:
+    """What Kubernetes refuses of a toleration.
+
+    Args:
+        path: Where it stands.
+        toleration: The toleration.
+    """
     if toleration.key is None and toleration.operator != "Exists":
         yield Problem(path, "must have a key, or operator Exists")
     if toleration.operator == "Exists" and toleration.value:

@@ -1,0 +1,1 @@
+"""The objects of a job, one file for each kind of operator."""

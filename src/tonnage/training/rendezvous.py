@@ -1,0 +1,152 @@
+"""How the processes of a job find each other: variables of every worker, and torchrun's part.
+
+torchrun is told everything by ``PET_*`` variables, so that a command which calls it itself gets the same.
+The rendezvous is ``c10d``: the agent of worker 0 holds the store at ``<job>-0``. That name is both the host
+name of its pod, by which the agent knows that it is the one, and a Service, by which the others find it.
+
+A worker's process that dies is started again by its agent, together with all others: their agents see the
+regrouping and do not count it. A pod that dies is replaced, and its new agent takes the old one's place. When
+it was worker 0 the store is gone, so that all agents end and their pods are replaced.
+
+Source: pytorch torch/distributed/run.py (variables ``PET_<OPTION>``), elastic/rendezvous/utils.py
+    (_matches_machine_hostname), elastic/rendezvous/dynamic_rendezvous.py (_RendezvousExitOp,
+    _RendezvousJoinOp),
+    elastic/agent/server/api.py (SimpleElasticAgent._invoke_run: membership changes do not count as retries).
+Source: jax jax/_src/distributed.py (JAX_COORDINATOR_ADDRESS).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tonnage.spec.training import TrainingJob
+from tonnage.training import names
+
+STORE_TIMEOUT_S: Final = 300
+"""How long an agent waits for the store's host to come up, whose image may still be pulled."""
+JOIN_TIMEOUT_S: Final = 1800
+"""How long agents wait for the last of them."""
+_SCRIPT_LAUNCHERS: Final = ("torchrun", "accelerate", "deepspeed", "lightning")
+_MODULE_LAUNCHERS: Final = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
+
+
+def variable(name: str, value: str) -> dict[str, Any]:
+    """A variable of a container."""
+    return {"name": name, "value": value}
+
+
+def from_field(name: str, path: str) -> dict[str, Any]:
+    """A variable that is a field of the pod."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def calls_launcher(job: TrainingJob) -> bool:
+    """Whether the command itself starts the processes of a worker."""
+    command = job.spec.command
+    return command[0].rpartition("/")[2] in _SCRIPT_LAUNCHERS or any(
+        module in command for module in _MODULE_LAUNCHERS
+    )
+
+
+def uses_torchrun(job: TrainingJob) -> bool:
+    """Whether the command is put under torchrun."""
+    if job.spec.launcher != "auto":
+        return job.spec.launcher == "torchrun"
+    return job.spec.framework == "pytorch" and not calls_launcher(job)
+
+
+def command(job: TrainingJob) -> list[str]:
+    """What a worker's container runs.
+
+    The Python of the command also runs torchrun, so that an image with several has the right one.
+    """
+    given = [*job.spec.command, *job.spec.args]
+    if not uses_torchrun(job):
+        return given
+    program = job.spec.command[0]
+    is_python = program.rpartition("/")[2].startswith("python")
+    return [*([program, "-m", "torch.distributed.run"] if is_python else ["torchrun"]), "--no-python", *given]
+
+
+def torchrun_variables(job: TrainingJob, *, endpoint: str) -> list[dict[str, Any]]:
+    """Torchrun's options as variables.
+
+    Args:
+        job: The document.
+        endpoint: Host name and port of the store.
+    """
+    spec = job.spec
+    nodes = f"{spec.workers_min}:{spec.workers_max}" if spec.elastic is not None else str(spec.workers)
+    return [
+        variable("PET_NNODES", nodes),
+        variable("PET_NPROC_PER_NODE", str(spec.processes)),
+        variable("PET_RDZV_BACKEND", "c10d"),
+        variable("PET_RDZV_ENDPOINT", endpoint),
+        variable("PET_RDZV_ID", job.name),
+        variable("PET_RDZV_CONF", f"join_timeout={JOIN_TIMEOUT_S},read_timeout={STORE_TIMEOUT_S}"),
+        variable("PET_MAX_RESTARTS", str(spec.restart_limit)),
+    ]
+
+
+def common_variables(job: TrainingJob, *, leader: str) -> list[dict[str, Any]]:
+    """What every worker is told besides its number, whatever its framework.
+
+    Args:
+        job: The document.
+        leader: Host name at which worker 0 is reached.
+    """
+    spec, port = job.spec, str(job.spec.network.port)
+    found = [
+        variable(names.WORKERS_VARIABLE, str(spec.workers)),
+        variable(names.LEADER_VARIABLE, leader),
+        variable(names.PORT_VARIABLE, port),
+    ]
+    if spec.checkpoint is not None:
+        found.append(variable(names.CHECKPOINT_VARIABLE, spec.checkpoint.path))
+    return found + network_variables(job)
+
+
+def network_variables(job: TrainingJob) -> list[dict[str, Any]]:
+    """Which interface NCCL and gloo use; ``=`` keeps NCCL from taking it for the beginning of a name.
+
+    Source: NVIDIA NCCL, environment variables, NCCL_SOCKET_IFNAME; pytorch
+        torch/csrc/distributed/c10d/init.cpp (GLOO_SOCKET_IFNAME).
+    """
+    interface = job.spec.network.interface
+    if interface is None:
+        return []
+    return [variable("NCCL_SOCKET_IFNAME", f"={interface}"), variable("GLOO_SOCKET_IFNAME", interface)]
+
+
+def framework_variables(
+    job: TrainingJob, *, leader: str, hosts: list[str], index: str
+) -> list[dict[str, Any]]:
+    """What the framework reads.
+
+    Args:
+        job: The document.
+        leader: Host name of worker 0.
+        hosts: Host name of every worker.
+        index: Name of the variable that holds the worker's number.
+    """
+    spec, port = job.spec, job.spec.network.port
+    if spec.framework == "pytorch":
+        if uses_torchrun(job) or calls_launcher(job):
+            return torchrun_variables(job, endpoint=f"{leader}:{port}")
+        return [
+            variable("MASTER_ADDR", leader),
+            variable("MASTER_PORT", str(port)),
+            variable("WORLD_SIZE", str(spec.workers)),
+            variable("RANK", f"$({index})"),
+        ]
+    if spec.framework == "jax":
+        return [
+            variable("JAX_COORDINATOR_ADDRESS", f"{leader}:{port}"),
+            variable("JAX_NUM_PROCESSES", str(spec.workers)),
+            variable("JAX_PROCESS_ID", f"$({index})"),
+        ]
+    if spec.framework == "tensorflow":
+        listed = ",".join(f'"{host}:{port}"' for host in hosts)
+        task = f'{{"type":"worker","index":$({index})}}'
+        return [variable("TF_CONFIG", f'{{"cluster":{{"worker":[{listed}]}},"task":{task}}}')]
+    return []
