@@ -20,15 +20,14 @@ from tonnage.spec.problems import Locator, field_problems
 from tonnage.spec.scalars import Part
 from tonnage.spec.service import KIND, ModelService
 from tonnage.spec.simulation import SIMULATION_KIND, Simulation
-from tonnage.spec.training import TRAINING_KIND, TrainingJob
+from tonnage.spec.training import TrainingJob
 
 KINDS: Final[Mapping[str, type[Part]]] = {
     KIND: ModelService,
     NODE_POOLS_KIND: NodePools,
     SIMULATION_KIND: Simulation,
-    TRAINING_KIND: TrainingJob,
 }
-"""The kinds that users write by hand."""
+"""The kinds that a simulation is described by; a TrainingJob is not simulated."""
 
 P = TypeVar("P", bound=Part)
 

@@ -1,8 +1,8 @@
 """Back end ``job``: what every cluster has, an Indexed Job with two headless Services.
 
-The Service ``<job>-workers`` gives each worker the name ``<job>-<index>.<job>-workers``; the Service ``<job>-0``
-is worker 0 (see ``rendezvous``). Both answer for pods that are not ready, because workers meet before any is.
-None has the job's own name, which is left to a ModelService that serves what was trained.
+The Service ``<job>-workers`` gives each worker the name ``<job>-<index>.<job>-workers``; the Service
+``<job>-0`` is worker 0 (see ``rendezvous``). Both answer for pods that are not ready, because workers meet
+before any is. None has the job's own name, which is left to a ModelService that serves what was trained.
 
 Restarts: ``backoffLimitPerIndex`` counts the pods of each worker by themselves, so that a failure which takes
 all workers along counts once and not once for each; ``maxFailedIndexes`` ends the job with the first worker
