@@ -106,7 +106,8 @@ class Sandbox:
             lines.append(f"mount -t tmpfs tmpfs {root}/tmp")
         for mount in mounts:
             source = mount.source / mount.sub_path if mount.sub_path else mount.source
-            target = shlex.quote(f"{root}{mount.target}")
+            # links lead elsewhere in the container than here: Debian's /var/run is one
+            target = shlex.quote(f"{root}{os.path.realpath(mount.target)}")
             make = (
                 f"mkdir -p {target}"
                 if not source.is_file()
