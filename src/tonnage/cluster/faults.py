@@ -15,7 +15,8 @@
         ├── Changed           the object is not the one that was meant: changed or replaced since
         ├── Gone              a watch's version is too old; a new list is due
         ├── Busy              it cannot answer now
-        └── Unclear           any other answer that is no success
+        ├── Unclear           any other answer that is no success
+        └── Several           more than one of them
 
 Source: kubernetes v1.37.2, apimachinery pkg/api/errors/errors.go (NewForbidden, NewInvalid,
 NewApplyConflict), apiserver pkg/endpoints/handlers/responsewriters/errors.go (ForbiddenStatusError).
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -128,6 +129,20 @@ class Action:
         """What it was about, as messages name it."""
         name = f"{self.resource}/{self.name}" if self.name else self.resource
         return f"{name} in namespace {self.namespace}" if self.namespace else name
+
+
+class Several(ClusterFault):
+    """More than one of them; ``faults`` has each."""
+
+    def __init__(self, faults: Sequence[ClusterFault]) -> None:
+        super().__init__("\n".join(str(one) for one in faults))
+        self.faults = tuple(faults)
+
+
+def several(faults: Sequence[ClusterFault]) -> ClusterFault:
+    """Some faults as one; those that say the same are the same."""
+    apart = list({str(one): one for one in faults}.values())
+    return apart[0] if len(apart) == 1 else Several(apart)
 
 
 def fault_of(
