@@ -1,36 +1,46 @@
-"""PyTorch's own environment for tests: 4 GB that the project's environment is spared.
+"""PyTorch's own environment for tests: 2 GB that the project's environment is spared.
 
-Made once in the user's cache folder, under a name with the hash of the pinned requirements, and only
-when asked for by ``TONNAGE_TEST_TORCH=1``. The code under test is put on the path, not installed, so
-that it is never a stale copy. The pinned list leaves ``triton`` out, 1 GB that only compiling needs.
+Made once in the user's cache folder, under a name with the hash of its pinned requirements and of
+``standins.py``. They leave out what PyTorch needs for GPUs and for compiling models, 4 GB; stand-ins take the
+place of the libraries among it. The code under test is put on the path, not installed, so that it is never a
+stale copy. ``requirements.txt`` is ``requirements.in`` locked: ``uv pip compile --universal --generate-hashes``
+without triton, the CUDA toolkit and NVIDIA's packages but the CUDA runtime and CUPTI (``--no-emit-package``).
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+REQUIREMENTS = HERE / "requirements.txt"
 VARIABLE = "TONNAGE_TEST_TORCH"
-HOW = f"{VARIABLE}=1 ./dev test tests/torch (installs PyTorch, 4 GB, once)"
+INSTALL_S_MAX = 1500.0
+FREE_BYTES_MIN = 6 * 10**9
+
+sys.path.insert(0, str(HERE))
+import standins  # noqa: E402
 
 
-def wanted() -> bool:
-    """Whether the tests with PyTorch are to run."""
-    return os.environ.get(VARIABLE) == "1"
+class Unavailable(Exception):
+    """The environment cannot be made here; says why."""
 
 
 def folder() -> Path:
     """Where the environment is, or is to be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-    return cache / "tonnage" / f"torch-{digest[:16]}"
+    key = hashlib.sha256(sys.version.encode())
+    for file in (REQUIREMENTS, HERE / "standins.py"):
+        key.update(file.read_bytes())
+    return cache / "tonnage" / f"torch-{key.hexdigest()[:16]}"
 
 
 def ensure() -> Path:
@@ -40,40 +50,70 @@ def ensure() -> Path:
         Its interpreter.
 
     Raises:
-        subprocess.CalledProcessError: The packages could not be installed.
+        Unavailable: It is not wanted, or cannot be made here.
     """
     home = folder()
     python = home / "bin" / "python"
-    stamp = home / "complete"
-    if stamp.exists():
-        return python
-    shutil.rmtree(home, ignore_errors=True)
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    venv.create(home, with_pip=uv is None, symlinks=True)
-    installer = (
-        [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
-    )
-    # --no-deps: the list is whole but for what is left out on purpose
-    subprocess.run(
-        [*installer, "--quiet", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)], check=True
-    )
-    stamp.touch()
+    if os.environ.get(VARIABLE) == "0":
+        raise Unavailable(f"{VARIABLE} is 0; else PyTorch would be installed for the tests, 2 GB")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # two test runs at a time make one environment
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            _check(home.parent)
+            shutil.rmtree(home, ignore_errors=True)
+            _make(home, python)
+            (home / "complete").touch()
     return python
+
+
+def environment() -> Mapping[str, str]:
+    """Variables for a program there, on the code here."""
+    path = f"{folder() / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    # a GPU that is here is not used: its libraries are stand-ins
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "CUDA_VISIBLE_DEVICES": ""}
 
 
 def command(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest there on the code here; its output is both kept and shown in failures."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(
         [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT,
-        env=environment,
+        env=environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
     )
+
+
+def _check(cache: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        raise Unavailable(f"PyTorch's environment for tests is made on Linux only, got {sys.platform}")
+    if missing := standins.missing_tools():
+        raise Unavailable(f"PyTorch's environment needs {', '.join(missing)} (Debian: apt-get install gcc)")
+    free = shutil.disk_usage(cache).free
+    if free < FREE_BYTES_MIN:
+        raise Unavailable(
+            f"PyTorch's environment needs {FREE_BYTES_MIN / 1e9:.0f} GB free, got {free / 1e9:.1f} GB"
+        )
+
+
+def _make(home: Path, python: Path) -> None:
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    venv.create(home, with_pip=uv is None, symlinks=True)
+    installer = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
+    # --no-deps: the list is whole but for what is left out on purpose
+    words = [*installer, "--quiet", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)]
+    try:
+        subprocess.run(words, check=True, capture_output=True, text=True, timeout=INSTALL_S_MAX)
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(f"PyTorch cannot be installed here: {error.stderr[-1000:]}") from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"PyTorch was not installed within {INSTALL_S_MAX:g} s") from None
+    standins.make(next(home.glob("lib/python*/site-packages")))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def join(timeout_s: float) -> torch.device:
         torch.cuda.set_device(device)
     else:
         device = torch.device("cpu")
+        torch.set_num_threads(1)  # images of 8x8 are too little work to be shared by threads
     backend = "nccl" if device.type == "cuda" else "gloo"
     timeout = dt.timedelta(seconds=timeout_s)
     if "RANK" in os.environ:
