@@ -154,7 +154,13 @@ async def apply_all(api: Api, tried: Sequence[Piece], *, new: bool, force: bool 
 
 
 async def _apply(
-    api: Api, tried: Sequence[Piece], begun: list[Piece], interrupted: asyncio.Event, *, new: bool, force: bool
+    api: Api,
+    tried: Sequence[Piece],
+    begun: list[Piece],
+    interrupted: asyncio.Event,
+    *,
+    new: bool,
+    force: bool,
 ) -> list[Piece]:
     for piece in tried:
         if interrupted.is_set():
