@@ -46,7 +46,8 @@ def workload_of_service(service: ModelService, replicas: int | None = None) -> W
 
 
 def _rendered(service: ModelService) -> tuple[Mapping[str, Any], ...]:
-    """With claims as they will be; what only a release needs does not matter here."""
+    """With claims as they will be; what only a release or the autoscaler needs does not matter here."""
+    service = service.model_copy(update={"spec": service.spec.model_copy(update={"scaling": None})})
     try:
         return render(service, image=_IMAGE, release=Release())
     except SpecError:

@@ -18,7 +18,7 @@ from tonnage.gpus.answer import Fit
 from tonnage.gpus.changes import Case, changes_for
 from tonnage.gpus.placing import lift, named, place
 from tonnage.gpus.world import World, read_world, want
-from tonnage.scheduling import Choose, Placement, Pod, first
+from tonnage.scheduling import Choose, Placement, first
 from tonnage.scheduling.placement import Rejection
 
 Object = Mapping[str, Any]
@@ -71,19 +71,13 @@ def fit_in(
     """The same in a world that was read already."""
     wanted = want(world, pods)
     cluster = world.cluster(wanted.nodes)
-    asked = tuple(_apart(pod) for pod in wanted.pods)
-    placements = place(asked, cluster, choose=choose, preempt=True)
+    placements = place(wanted.pods, cluster, choose=choose, preempt=True)
     lift(placements, cluster)
     answer = _answer(placements, gang=gang, notes=(*world.notes, *wanted.notes))
     if answer.fits or not changes:
         return answer
-    case = Case(cluster=cluster, pods=asked, placements=tuple(placements), divisible=divisible, least=least)
+    case = Case(cluster, wanted.pods, tuple(placements), divisible=divisible, least=least)
     return replace(answer, changes=changes_for(case))
-
-
-def _apart(pod: Pod) -> Pod:
-    """The pod under a uid that no running pod has, which may bear its name."""
-    return replace(pod, uid=f"wanted/{pod.namespace}/{pod.name}")
 
 
 def _answer(placements: Sequence[Placement], *, gang: bool, notes: tuple[str, ...]) -> Fit:

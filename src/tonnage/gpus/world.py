@@ -199,8 +199,10 @@ def _read_wanted(
     if not spec.get("priorityClassName"):
         spec.setdefault("priority", world.priority_default)
     pod = pod_from_object({**value, "spec": spec}, priorities=world.priorities, claims=claims)
-    # pods with equal specs share one, so that what was found out of the nodes is found out once
-    return replace(pod, spec=shared.setdefault(pod.spec, pod.spec), node=None)
+    # its uid is one that no running pod has, and pods with equal specs share one, so that what was found
+    # out of the nodes for it is found out once
+    uid = f"wanted/{pod.namespace}/{pod.name}"
+    return replace(pod, uid=uid, spec=shared.setdefault(pod.spec, pod.spec), node=None)
 
 
 def _read_node(value: Object, problems: list[Problem]) -> Node | None:

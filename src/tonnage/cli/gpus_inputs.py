@@ -1,0 +1,224 @@
+"""What ``tonnage gpus`` reads: a cluster's objects, from files or its API server, and what is asked about."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tonnage.cluster.api import Api, open_api
+from tonnage.cluster.faults import Forbidden, Missing
+from tonnage.cluster.resources import NODES, PODS, Resource
+from tonnage.errors import Problem, SpecError
+from tonnage.gpus.documents import workload_of_job, workload_of_service
+from tonnage.gpus.pools import nodes_of_pools
+from tonnage.gpus.workloads import Workload, workload_of
+from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
+from tonnage.kube.shape import shape_problems
+from tonnage.spec.documents import read_part, unknown_kind
+from tonnage.spec.nodepools import NODE_POOLS_KIND, NodePools
+from tonnage.spec.service import KIND, ModelService
+from tonnage.spec.training import TRAINING_KIND, TrainingJob
+
+Object = Mapping[str, Any]
+
+_STDIN: Final = "<stdin>"
+_BESIDE: Final = (
+    Resource("", "v1", "Namespace", "namespaces", namespaced=False),
+    Resource("", "v1", "Service", "services"),
+    Resource("", "v1", "ReplicationController", "replicationcontrollers"),
+    Resource("apps", "v1", "ReplicaSet", "replicasets"),
+    Resource("apps", "v1", "StatefulSet", "statefulsets"),
+    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False),
+    Resource("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", namespaced=False),
+    Resource("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False),
+    Resource("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims"),
+    Resource("resource.k8s.io", "v1", "ResourceClaimTemplate", "resourceclaimtemplates"),
+    Resource(
+        "trainer.kubeflow.org", "v1alpha1", "ClusterTrainingRuntime", "clustertrainingruntimes",
+        namespaced=False,
+    ),
+    Resource("trainer.kubeflow.org", "v1alpha1", "TrainingRuntime", "trainingruntimes"),
+)  # fmt: skip
+"""What else of a cluster bears on where pods go."""
+_NEEDED_FOR_DEVICES: Final = ("ResourceSlice", "DeviceClass", "ResourceClaim")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObjects:
+    """A cluster as plain data.
+
+    Attributes:
+        nodes: Node objects.
+        pods: Pod objects.
+        others: Everything else.
+        notes: What could not be read.
+    """
+
+    nodes: tuple[Object, ...] = ()
+    pods: tuple[Object, ...] = ()
+    others: tuple[Object, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def of_kind(self, kind: str) -> tuple[Object, ...]:
+        """The others of one kind."""
+        return tuple(one for one in self.others if one.get("kind") == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asks about.
+
+    Attributes:
+        workloads: Those of the files, in order.
+        others: Objects beside them, which the cluster would have too.
+    """
+
+    workloads: tuple[Workload, ...]
+    others: tuple[Object, ...]
+
+
+def read_cluster_files(names: Sequence[str]) -> ClusterObjects:
+    """Reads a cluster from what kubectl printed, and from NodePools documents.
+
+    Args:
+        names: Files; ``-`` is standard input.
+
+    Raises:
+        SpecError: A file cannot be read or something in it is wrong; it holds every problem.
+    """
+    problems: list[Problem] = []
+    nodes: list[Object] = []
+    pods: list[Object] = []
+    others: list[Object] = []
+    for item in _items(names, problems, places=False):
+        if item.kind == NODE_POOLS_KIND and item.is_ours:
+            document, wrong = read_part(item, NodePools)
+            problems += wrong
+            nodes += nodes_of_pools(document) if document is not None else []
+        elif item.is_ours:
+            problems.append(unknown_kind(item, (NODE_POOLS_KIND,)))
+        else:
+            {"Node": nodes, "Pod": pods}.get(item.kind, others).append(_object(item))
+    if not nodes and not problems:
+        problems.append(Problem("--nodes", f"must hold Nodes or NodePools, got none in {', '.join(names)}"))
+    if problems:
+        raise SpecError(problems)
+    return ClusterObjects(tuple(nodes), tuple(pods), tuple(others))
+
+
+def read_cluster_server(kubeconfig: Path | None, context: str | None) -> ClusterObjects:
+    """Reads a cluster from its API server.
+
+    Raises:
+        ClusterFault: No cluster is named, it does not answer, or nodes or pods may not be listed.
+    """
+    return asyncio.run(_listed(kubeconfig, context))
+
+
+async def _listed(kubeconfig: Path | None, context: str | None) -> ClusterObjects:
+    async with open_api(kubeconfig=kubeconfig, context=context) as api:
+        nodes = await api.list(NODES, namespace=None)
+        pods = await api.list(PODS, namespace=None)
+        beside = await asyncio.gather(*(_optional(api, resource) for resource in _BESIDE))
+    others = [one for found, _ in beside for one in found]
+    notes = [note for _, note in beside if note]
+    return ClusterObjects(nodes.items, pods.items, tuple(others), tuple(notes))
+
+
+async def _optional(api: Api, resource: Resource) -> tuple[tuple[Object, ...], str]:
+    """Objects of a kind that not every cluster has, and that not everybody may list."""
+    try:
+        return (await api.list(resource, namespace=None)).items, ""
+    except Missing:
+        return (), ""
+    except Forbidden:
+        what = "devices are not counted" if resource.kind in _NEEDED_FOR_DEVICES else "taken as if none were"
+        return (), f"{resource.title}: may not be listed; {what}"
+
+
+def read_asked(names: Sequence[str], replicas: int | None, runtimes: Iterable[Object] = ()) -> Asked:
+    """Reads what is to be placed.
+
+    Args:
+        names: Files with ModelServices, TrainingJobs or Kubernetes objects; ``-`` is standard input.
+        replicas: How many replicas of a ModelService; None takes the document's number.
+        runtimes: The cluster's training runtimes, to which a TrainJob may refer.
+
+    Raises:
+        SpecError: A file is wrong, or none of its objects makes pods; it holds every problem.
+    """
+    problems: list[Problem] = []
+    items = list(_items(names, problems, places=True))
+    beside = [_object(item) for item in items if not item.is_ours]
+    workloads: list[Workload] = []
+    for item in items:
+        try:
+            made = _workload(item, replicas, [*beside, *runtimes], problems)
+        except SpecError as error:
+            problems += [item.placed(one) for one in error.problems]
+        else:
+            workloads += [made] if made is not None else []
+    if not workloads and not problems:
+        known = f"{KIND}, {TRAINING_KIND} or a workload of Kubernetes"
+        problems.append(Problem("SPEC", f"must hold a {known}, got none in {', '.join(names)}"))
+    if problems:
+        raise SpecError(problems)
+    made_here = {id(item.value) for item in items if item.kind == "Pod"}
+    others = [_object(item) for item in items if not item.is_ours and id(item.value) not in made_here]
+    return Asked(tuple(workloads), (*others, *(one for made in workloads for one in made.objects)))
+
+
+def _workload(
+    item: KubeObject, replicas: int | None, others: Sequence[Object], problems: list[Problem]
+) -> Workload | None:
+    if item.is_ours and item.kind == KIND:
+        service, wrong = read_part(item, ModelService)
+        problems += wrong
+        return workload_of_service(service, replicas) if service is not None else None
+    if item.is_ours and item.kind == TRAINING_KIND:
+        job, wrong = read_part(item, TrainingJob)
+        problems += wrong
+        return workload_of_job(job) if job is not None else None
+    if item.is_ours:
+        problems.append(unknown_kind(item, (KIND, TRAINING_KIND)))
+        return None
+    wrong = list(shape_problems(item))
+    problems += wrong
+    return None if wrong else workload_of(_object(item), others)
+
+
+def _object(item: KubeObject) -> Object:
+    """An object as the API server would hand it out: it says what it is, also where a list said it for it."""
+    return {"apiVersion": item.reference.api_version, "kind": item.kind, **item.plain()}
+
+
+def _items(names: Sequence[str], problems: list[Problem], *, places: bool) -> Iterable[KubeObject]:
+    for name in names:
+        source = _STDIN if name == "-" else name
+        try:
+            items, wrong = read_objects(_text(name, source), source=source, places=places)
+        except SpecError as error:
+            problems += error.problems
+            continue
+        problems += wrong
+        yield from items
+
+
+def _text(name: str, source: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(OBJECTS_BYTES_MAX + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(OBJECTS_BYTES_MAX + 1)
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        message = f"must be a readable file, got {error.strerror or error}"
+        raise SpecError([Problem("", message, source)]) from None
+    except UnicodeDecodeError:
+        raise SpecError([Problem("", "must be UTF-8 text", source)]) from None
