@@ -1,20 +1,40 @@
 """Where the control plane's programs come from: ``KUBEBUILDER_ASSETS``, or built once into the user's cache.
 
-The pins are ``go.mod`` and ``go.sum`` beside this file. A cold build takes minutes on two cores; Go's build
-cache and ours, which is named after the pins and the compiler, make every later start immediate.
+The pins are ``go.mod`` and ``go.sum`` beside this file, and of each folder that has them for the operators: one
+folder for those that can share their dependencies, since most of a cold build is these. A cold build takes
+minutes on two cores; Go's build cache and ours, which is named after the pins and the compiler, make every
+later start immediate. Files of an operator, such as its CustomResourceDefinitions, are read where Go keeps the
+modules that it has fetched.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
+import json
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from upstream.build import NoGo, compiler
 
-__all__ = ["NAMES", "NoGo", "kwok", "programs"]
+__all__ = [
+    "COSCHEDULING",
+    "JOBSET",
+    "KUEUE",
+    "KWOK",
+    "NAMES",
+    "TRAINER",
+    "TRAINING_OPERATOR",
+    "VOLCANO",
+    "NoGo",
+    "Upstream",
+    "program",
+    "programs",
+    "sources",
+]
 
 MODULE = Path(__file__).parent
 NAMES = {
@@ -30,6 +50,39 @@ _STAMP = " ".join(
     f"-X k8s.io/component-base/version.{name}={value}"
     for name, value in {"gitVersion": _VERSION, "gitMajor": "1", "gitMinor": "37"}.items()
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A module that a folder beside this file pins.
+
+    Attributes:
+        folder: The folder.
+        module: Its path.
+        package: The program's Go package; empty where only files are wanted.
+    """
+
+    folder: str
+    module: str
+    package: str = ""
+
+
+KWOK = Upstream("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok")
+JOBSET = Upstream("kueue", "sigs.k8s.io/jobset", "sigs.k8s.io/jobset")
+TRAINER = Upstream(
+    "kueue", "github.com/kubeflow/trainer/v2", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"
+)
+KUEUE = Upstream("kueue", "sigs.k8s.io/kueue", "sigs.k8s.io/kueue/cmd/kueue")
+TRAINING_OPERATOR = Upstream(
+    "training-operator",
+    "github.com/kubeflow/training-operator",
+    "github.com/kubeflow/training-operator/cmd/training-operator.v1",
+)
+COSCHEDULING = Upstream(
+    "coscheduling", "sigs.k8s.io/scheduler-plugins", "sigs.k8s.io/scheduler-plugins/cmd/scheduler"
+)
+VOLCANO = Upstream("volcano", "volcano.sh/apis", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+"""Volcano's types, and what writes its CustomResourceDefinitions from them."""
 
 
 def programs() -> dict[str, Path]:
@@ -52,12 +105,31 @@ def programs() -> dict[str, Path]:
     return _built(MODULE, NAMES)
 
 
-def kwok() -> Path:
-    """KWOK, which keeps fake nodes and the pods on them alive."""
-    return _built(MODULE / "kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})["kwok"]
+def program(upstream: Upstream) -> Path:
+    """An operator's program.
+
+    Raises:
+        NoGo: It has to be built, and there is no compiler that can.
+        subprocess.CalledProcessError: It did not build.
+    """
+    name = f"{upstream.folder}-{upstream.package.rpartition('/')[2]}"
+    return _built(MODULE / upstream.folder, {name: upstream.package}, stamp="")[name]
 
 
-def _built(module: Path, packages: dict[str, str]) -> dict[str, Path]:
+@functools.cache
+def sources(upstream: Upstream) -> Path:
+    """The folder of a module's own files, fetched when they are not there.
+
+    Raises:
+        NoGo: There is no compiler, which fetches modules.
+        subprocess.CalledProcessError: It could not be fetched.
+    """
+    command = [compiler(), "mod", "download", "-json", upstream.module]
+    run = subprocess.run(command, cwd=MODULE / upstream.folder, capture_output=True, check=True)
+    return Path(json.loads(run.stdout)["Dir"])
+
+
+def _built(module: Path, packages: dict[str, str], stamp: str = _STAMP) -> dict[str, Path]:
     go = compiler()
     folder = _cache() / _digest(module, go)
     found = {name: folder / name for name in packages}
@@ -69,7 +141,8 @@ def _built(module: Path, packages: dict[str, str]) -> dict[str, Path]:
         for name, path in found.items():
             if not path.exists():
                 unfinished = folder / f"{name}.unfinished"
-                command = [go, "build", "-ldflags", f"-s -w {_STAMP}", "-o", str(unfinished), packages[name]]
+                flags = f"-s -w {stamp}".strip()
+                command = [go, "build", "-ldflags", flags, "-o", str(unfinished), packages[name]]
                 subprocess.run(command, cwd=module, check=True)
                 unfinished.rename(path)
     return found

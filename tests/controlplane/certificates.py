@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import ipaddress
 from dataclasses import dataclass
@@ -116,3 +117,72 @@ def _host(text: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
         return x509.DNSName(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What a webhook serves with, and whom its callers trust; all PEM.
+
+    Attributes:
+        authority: Certificate of its own authority.
+        authority_key: The authority's key, in PKCS 1.
+        certificate: Its certificate.
+        key: Its key.
+    """
+
+    authority: bytes
+    authority_key: bytes
+    certificate: bytes
+    key: bytes
+
+    def files(self) -> dict[str, bytes]:
+        """As keys of a Secret, and as files where one is mounted."""
+        names = {"ca.crt": self.authority, "ca.key": self.authority_key}
+        return {**names, "tls.crt": self.certificate, "tls.key": self.key}
+
+    def bundle(self) -> str:
+        """The authority, as the API wants it."""
+        return base64.b64encode(self.authority).decode()
+
+
+def webhook_certificates(authority: str, hosts: tuple[str, ...]) -> Webhook:
+    """Make an authority and a server's certificate that a rotator of an operator finds valid.
+
+    Source: open-policy-agent/cert-controller pkg/rotator/rotator.go (ValidCert, buildArtifactsFromSecret): the
+        authority is a name of its own certificate, its key is RSA in PKCS 1, and both hold for over 90 days.
+    """
+    life = dt.timedelta(days=365)
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, authority)])
+    made: list[bytes] = []
+    top = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    for is_top, names in ((True, (authority,)), (False, hosts)):
+        own = top if is_top else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        usage = x509.KeyUsage(
+            digital_signature=True, content_commitment=False, key_encipherment=True, data_encipherment=False,
+            key_agreement=False, key_cert_sign=is_top, crl_sign=False, encipher_only=False, decipher_only=False,
+        )  # fmt: skip
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]))
+            .issuer_name(issuer)
+            .public_key(own.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now)
+            .not_valid_after(now + life)
+            .add_extension(x509.BasicConstraints(ca=is_top, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectAlternativeName([_host(one) for one in names]), critical=False)
+        )
+        if not is_top:
+            serving = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+            builder = builder.add_extension(serving, critical=False)
+        made.append(builder.sign(top, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        made.append(
+            own.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+    return Webhook(made[0], made[1], made[2], made[3])
