@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tonnage.contract import autoscaling
 from tonnage.spec.training import TrainingJob
+from tonnage.units import Duration
 
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 """Not ``app.kubernetes.io/name``, by which a ModelService of the same name selects its own pods."""
@@ -24,7 +25,11 @@ INDEX_VARIABLE: Final = "TONNAGE_WORKER_INDEX"
 WORKERS_VARIABLE: Final = "TONNAGE_WORKERS"
 LEADER_VARIABLE: Final = "TONNAGE_LEADER"
 PORT_VARIABLE: Final = "TONNAGE_PORT"
-HASH_ANNOTATION: Final = "tonnage.dev/document-hash"
+
+
+def seconds(duration: Duration | None) -> int | None:
+    """A time in whole seconds, as Kubernetes counts them; None for None."""
+    return None if duration is None else round(duration.seconds)
 
 
 def labels(job: TrainingJob) -> dict[str, str]:

@@ -47,19 +47,13 @@ def tolerations(job: TrainingJob, gpu: Gpu | None) -> list[dict[str, Any]]:
     return found
 
 
-def affinity(job: TrainingJob, gpu: Gpu | None, *, by_pods: bool) -> dict[str, Any]:
-    """Which GPU types come first, and how near workers are to each other.
-
-    Args:
-        job: The document.
-        gpu: GPUs of the pod.
-        by_pods: Whether nearness is asked of the scheduler as affinity between the pods.
-    """
+def affinity(job: TrainingJob, gpu: Gpu | None) -> dict[str, Any]:
+    """Which GPU types come first, and how near workers are to each other."""
     found = {}
     node = _node_affinity(gpu)
     if node:
         found["nodeAffinity"] = node
-    if job.spec.topology is not None and by_pods:
+    if job.spec.topology is not None:
         found["podAffinity"] = _pod_affinity(job, job.spec.topology)
     return found
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tonnage.manifests import security
+from tonnage.manifests.claims import CLAIM
 from tonnage.manifests.gpu import resource_name
 from tonnage.spec.placement import Resources
 from tonnage.spec.training import TrainingJob
 from tonnage.training import names, placement, rendezvous, storage
+from tonnage.training.claims import claims_devices, template_name
+from tonnage.training.given import given
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,10 @@ class Shape:
         labels: Further labels.
         annotations: Further annotations.
         fields: Further fields of its spec.
-        by_pods: Whether nearness is asked of the scheduler as affinity between pods.
+        port_name: Name of the port of the rendezvous.
+        command: What the container runs; None leaves it to another object.
+        claimed: Whether devices of dynamic resource allocation are claimed, or are asked for by the name of
+            an extended resource.
     """
 
     resources: Resources
@@ -37,17 +43,18 @@ class Shape:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
-    by_pods: bool = True
+    port_name: str = "rendezvous"
+    command: list[str] | None = None
+    claimed: bool = True
 
 
 def pod_template(job: TrainingJob, shape: Shape) -> dict[str, Any]:
     """The template of a pod."""
-    spec = job.spec
-    gpu = shape.resources.gpu
-    pod = {
+    spec, gpu = job.spec, shape.resources.gpu
+    pod: dict[str, Any] = {
         "containers": [_container(job, shape)],
         "restartPolicy": shape.restart_policy,
-        "affinity": placement.affinity(job, gpu, by_pods=shape.by_pods),
+        "affinity": placement.affinity(job, gpu),
         "nodeSelector": placement.node_selector(job, gpu),
         "tolerations": placement.tolerations(job, gpu),
         "priorityClassName": spec.scheduling.priority_class_name,
@@ -58,7 +65,8 @@ def pod_template(job: TrainingJob, shape: Shape) -> dict[str, Any]:
         "enableServiceLinks": False,
         "imagePullSecrets": [{"name": name} for name in spec.image_pull_secrets],
         "securityContext": _pod_security(job),
-        "volumes": storage.volumes(job),
+        "resourceClaims": _claims(job, shape),
+        "volumes": storage.volumes(job, shape.resources),
         "terminationGracePeriodSeconds": round(spec.grace_period.seconds) if spec.grace_period else None,
     }
     if spec.network.host_network:
@@ -69,11 +77,6 @@ def pod_template(job: TrainingJob, shape: Shape) -> dict[str, Any]:
     return {"metadata": given(metadata), "spec": given(pod)}
 
 
-def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that say something."""
-    return {key: value for key, value in fields.items() if value is not None and value not in ({}, [])}
-
-
 def _container(job: TrainingJob, shape: Shape) -> dict[str, Any]:
     spec = job.spec
     own = [rendezvous.variable(name, value) for name, value in spec.env.items()]
@@ -81,13 +84,13 @@ def _container(job: TrainingJob, shape: Shape) -> dict[str, Any]:
         {
             "name": shape.container,
             "image": spec.image,
-            "command": rendezvous.command(job),
+            "command": shape.command,
             "env": [security.home().to_dict(), *shape.variables, *own],
             "envFrom": _env_from(job),
-            "ports": [{"name": "rendezvous", "containerPort": spec.network.port}],
-            "resources": _resources(job, shape.resources),
+            "ports": [{"name": shape.port_name, "containerPort": spec.network.port}],
+            "resources": _resources(job, shape),
             "securityContext": _container_security(job),
-            "volumeMounts": storage.mounts(job),
+            "volumeMounts": storage.mounts(job, shape.resources),
         }
     )
 
@@ -99,15 +102,28 @@ def _env_from(job: TrainingJob) -> list[dict[str, Any]]:
     ]
 
 
-def _resources(job: TrainingJob, wanted: Resources) -> dict[str, Any]:
-    devices = {resource_name(wanted.gpu): str(wanted.gpu.count)} if wanted.gpu is not None else {}
-    rdma = job.spec.network.rdma
+def _claims(job: TrainingJob, shape: Shape) -> list[dict[str, Any]]:
+    gpu = shape.resources.gpu
+    if gpu is None or not shape.claimed or not claims_devices(shape.resources):
+        return []
+    return [{"name": CLAIM, "resourceClaimTemplateName": template_name(job, gpu)}]
+
+
+def _resources(job: TrainingJob, shape: Shape) -> dict[str, Any]:
+    wanted, rdma = shape.resources, job.spec.network.rdma
+    by_claim = shape.claimed and claims_devices(wanted)
+    devices = {}
+    if wanted.gpu is not None and not by_claim:
+        devices[resource_name(wanted.gpu)] = str(wanted.gpu.count)
     if rdma is not None:
         devices[rdma.resource] = str(rdma.count)
-    return {
-        "requests": {"cpu": str(wanted.cpu), "memory": str(wanted.memory), **devices},
-        "limits": {"cpu": str(wanted.cpu_limit), "memory": str(wanted.memory_limit), **devices},
-    }
+    return given(
+        {
+            "claims": [{"name": CLAIM}] if by_claim else None,
+            "requests": {"cpu": str(wanted.cpu), "memory": str(wanted.memory), **devices},
+            "limits": {"cpu": str(wanted.cpu_limit), "memory": str(wanted.memory_limit), **devices},
+        }
+    )
 
 
 def _pod_security(job: TrainingJob) -> dict[str, Any]:

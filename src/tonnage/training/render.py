@@ -1,12 +1,20 @@
-"""All objects of a training job."""
+"""All objects of a training job, and what its user should know of them."""
 
 from __future__ import annotations
 
-from tonnage.errors import Problem, SpecError
+from collections.abc import Iterator
+from typing import Any
+
+from tonnage.errors import SpecError
 from tonnage.manifests.order import ordered
 from tonnage.spec.training import TrainingJob
 from tonnage.spec.training_body import BackendName, GangName
 from tonnage.training.backends import job as core_job
+from tonnage.training.backends import jobset, kubeflow, trainjob
+from tonnage.training.claims import claim_templates
+from tonnage.training.gangs import COSCHEDULING_SCHEDULER
+from tonnage.training.limits import KIND_OF, backend_problems, gang_problems
+from tonnage.training.roles import pods_min
 from tonnage.training.values import Rendering
 
 
@@ -26,12 +34,66 @@ def render(
         namespace: Where they go; None takes the document's, and where that has none leaves it open.
 
     Returns:
-        Objects in the order in which to create them. The same arguments give the same bytes.
+        Objects in the order in which to create them, and notes. The same arguments give the same bytes.
 
     Raises:
-        SpecError: The document asks for what the back end cannot do; it holds every problem.
+        SpecError: The document asks for what the back end or the gang cannot do; it holds every problem.
     """
-    if backend != "job":
-        raise SpecError([Problem("spec.backend", f"must be job, got {backend}")])
-    made = core_job.objects(job, gang, namespace)
-    return Rendering(tuple(map(ordered, made)), ())
+    problems = [*backend_problems(job, backend), *gang_problems(job, backend, gang)]
+    if problems:
+        raise SpecError(problems)
+    made = [*claim_templates(job, namespace), *_objects(job, backend, gang, namespace)]
+    return Rendering(tuple(map(ordered, made)), tuple(_notes(job, backend, gang)))
+
+
+def _objects(
+    job: TrainingJob, backend: BackendName, gang: GangName, namespace: str | None
+) -> list[dict[str, Any]]:
+    match backend:
+        case "job":
+            return core_job.objects(job, gang, namespace)
+        case "jobset":
+            return jobset.objects(job, gang, namespace)
+        case "trainjob":
+            return trainjob.objects(job, gang, namespace)
+        case "pytorchjob":
+            return kubeflow.pytorch_objects(job, gang, namespace)
+        case "tfjob":
+            return kubeflow.tensorflow_objects(job, gang, namespace)
+
+
+def _notes(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[str]:
+    spec = job.spec
+    if backend in ("pytorchjob", "tfjob"):
+        yield (
+            f"{KIND_OF[backend]} (kubeflow.org/v1) is no longer maintained by its project; "
+            "TrainJob, JobSet or a plain Job take its place"
+        )
+    if backend == "trainjob":
+        yield (
+            f"the Service of the pods is named {job.name}, after the TrainJob: a ModelService of that name "
+            "belongs into another namespace"
+        )
+    if gang == "none" and pods_min(job) > 1:
+        yield (
+            f"nothing sees to it that all {pods_min(job)} pods start or none: "
+            "some may hold their nodes and wait for the others"
+        )
+    if gang == "coscheduling" and spec.scheduling.scheduler_name is None:
+        yield f"the scheduler with the coscheduling plug-in is taken to be named {COSCHEDULING_SCHEDULER}"
+    yield from _security_notes(job)
+
+
+def _security_notes(job: TrainingJob) -> Iterator[str]:
+    spec = job.spec
+    refused = []
+    if spec.network.host_network:
+        refused.append("the node's network")
+    if spec.network.rdma is not None:
+        refused.append("the capability IPC_LOCK, which RDMA needs")
+    if any(volume.type == "hostPath" for volume in spec.volumes):
+        refused.append("folders of the node")
+    if refused:
+        yield f"a namespace of the Pod Security Standard restricted refuses the pods: {', '.join(refused)}"
+    if spec.network.host_network and spec.framework == "pytorch":
+        yield "with the node's network two workers on one node take each other's port"

@@ -17,6 +17,8 @@ Source: jax jax/_src/distributed.py (JAX_COORDINATOR_ADDRESS).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tonnage.spec.training import TrainingJob
@@ -55,6 +57,11 @@ def uses_torchrun(job: TrainingJob) -> bool:
     return job.spec.framework == "pytorch" and not calls_launcher(job)
 
 
+def under_torchrun(job: TrainingJob) -> bool:
+    """Whether torchrun starts the processes, put there by us or called by the command."""
+    return uses_torchrun(job) or (job.spec.framework == "pytorch" and calls_launcher(job))
+
+
 def command(job: TrainingJob) -> list[str]:
     """What a worker's container runs.
 
@@ -86,6 +93,30 @@ def torchrun_variables(job: TrainingJob, *, endpoint: str) -> list[dict[str, Any
         variable("PET_RDZV_CONF", f"join_timeout={JOIN_TIMEOUT_S},read_timeout={STORE_TIMEOUT_S}"),
         variable("PET_MAX_RESTARTS", str(spec.restart_limit)),
     ]
+
+
+def static_variables(job: TrainingJob, *, host: str, index: str) -> list[dict[str, Any]]:
+    """Torchrun's options where all agents start and end together.
+
+    Args:
+        job: The document.
+        host: Host name of worker 0.
+        index: Name of the variable that holds the worker's number.
+    """
+    spec = job.spec
+    return [
+        variable("PET_NNODES", str(spec.workers)),
+        variable("PET_NPROC_PER_NODE", str(spec.processes)),
+        variable("PET_NODE_RANK", f"$({index})"),
+        variable("PET_MASTER_ADDR", host),
+        variable("PET_MASTER_PORT", str(spec.network.port)),
+        static_timeout(),
+    ]
+
+
+def static_timeout() -> dict[str, Any]:
+    """How long the agents of a static rendezvous wait for each other."""
+    return variable("PET_RDZV_CONF", f"timeout={JOIN_TIMEOUT_S}")
 
 
 def common_variables(job: TrainingJob, *, leader: str) -> list[dict[str, Any]]:
@@ -131,7 +162,7 @@ def framework_variables(
     """
     spec, port = job.spec, job.spec.network.port
     if spec.framework == "pytorch":
-        if uses_torchrun(job) or calls_launcher(job):
+        if under_torchrun(job):
             return torchrun_variables(job, endpoint=f"{leader}:{port}")
         return [
             variable("MASTER_ADDR", leader),
@@ -146,7 +177,20 @@ def framework_variables(
             variable("JAX_PROCESS_ID", f"$({index})"),
         ]
     if spec.framework == "tensorflow":
-        listed = ",".join(f'"{host}:{port}"' for host in hosts)
-        task = f'{{"type":"worker","index":$({index})}}'
-        return [variable("TF_CONFIG", f'{{"cluster":{{"worker":[{listed}]}},"task":{task}}}')]
+        return [tensorflow_variable({"worker": [f"{host}:{port}" for host in hosts]}, "worker", index)]
     return []
+
+
+def tensorflow_variable(cluster: Mapping[str, list[str]], task: str, index: str) -> dict[str, Any]:
+    """``TF_CONFIG``: who takes part, and who this is.
+
+    Args:
+        cluster: Host names with ports, by task.
+        task: This pod's.
+        index: Name of the variable that holds its number.
+    """
+    config = {"cluster": dict(cluster), "task": {"type": task, "index": 0}}
+    text = json.dumps(config, separators=(",", ":"))
+    # The number is a reference, which stands where JSON wants digits.
+    head, _, tail = text.rpartition('"index":0')
+    return variable("TF_CONFIG", f'{head}"index":$({index}){tail}')

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tonnage.kube.quantity import Quantity
 from tonnage.manifests import security
+from tonnage.spec.placement import Resources
 from tonnage.spec.training import TrainingJob
 from tonnage.spec.training_parts import (
     ClaimVolume,
@@ -21,36 +22,39 @@ SHARED_MEMORY_PATH: Final = "/dev/shm"  # noqa: S108  a volume of the pod's own
 _MEBIBYTE: Final = 2**20
 
 
-def shared_memory(job: TrainingJob) -> Quantity | None:
-    """Size of /dev/shm; None leaves what the runtime gives (64 MiB)."""
+def shared_memory(job: TrainingJob, resources: Resources) -> Quantity | None:
+    """Size of /dev/shm of a pod; None leaves what the runtime gives (64 MiB).
+
+    What lies in it counts to the memory of the container, which is killed beyond its limit: hence half.
+    """
     spec = job.spec
     if spec.shared_memory is not None:
         return spec.shared_memory
-    if spec.gpus_per_worker == 0 and spec.processes == 1:
+    if resources.gpu is None and spec.processes == 1:
         return None
-    half = spec.resources.memory_limit.value // 2
+    half = resources.memory_limit.value // 2
     return Quantity.of_bytes(max(_MEBIBYTE, half // _MEBIBYTE * _MEBIBYTE))
 
 
-def volumes(job: TrainingJob) -> list[dict[str, Any]]:
+def volumes(job: TrainingJob, resources: Resources) -> list[dict[str, Any]]:
     """The pod's volumes."""
     found = [{"name": volume.name, **_source(volume)} for volume in job.spec.volumes]
     found.append(dict(security.tmp_volume().to_dict()))
-    size = shared_memory(job)
+    size = shared_memory(job, resources)
     if size is not None:
         # A tmpfs without a limit may take the node's memory.
         found.append({"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}})
     return found
 
 
-def mounts(job: TrainingJob) -> list[dict[str, Any]]:
+def mounts(job: TrainingJob, resources: Resources) -> list[dict[str, Any]]:
     """Where they are."""
     found: list[dict[str, Any]] = [
         {"name": one.name, "mountPath": one.mount_path, **({"readOnly": True} if one.read_only else {})}
         for one in job.spec.volumes
     ]
     found.append(dict(security.tmp_mount().to_dict()))
-    if shared_memory(job) is not None:
+    if shared_memory(job, resources) is not None:
         found.append({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_PATH})
     return found
 

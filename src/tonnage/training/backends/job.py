@@ -21,11 +21,13 @@ from tonnage.spec.training import TrainingJob
 from tonnage.spec.training_body import GangName
 from tonnage.training import names, rendezvous
 from tonnage.training.gangs import GangParts, gang_parts
-from tonnage.training.pod import Shape, given, pod_template
+from tonnage.training.given import given
+from tonnage.training.pod import Shape, pod_template
 
 INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
-_KUEUE_MIN_PARALLELISM: Final = "kueue.x-k8s.io/job-min-parallelism"
+_KUEUE_MIN: Final = "kueue.x-k8s.io/job-min-parallelism"
+_KUEUE_EQUAL: Final = "kueue.x-k8s.io/job-completions-equal-parallelism"
 
 
 def leader(job: TrainingJob) -> str:
@@ -64,12 +66,17 @@ def _services(job: TrainingJob, namespace: str | None) -> list[dict[str, Any]]:
     return [headless(subdomain(job), every), headless(leader(job), {**every, INDEX_LABEL: "0"})]
 
 
-def template(job: TrainingJob, parts: GangParts) -> dict[str, Any]:
-    """The template of a worker's pod."""
+def template(job: TrainingJob, parts: GangParts, *, claimed: bool = True) -> dict[str, Any]:
+    """The template of a worker's pod.
+
+    Args:
+        job: The document.
+        parts: What the gang adds.
+        claimed: Whether devices of dynamic resource allocation are claimed.
+    """
     hosts = [f"{job.name}-{index}.{subdomain(job)}" for index in range(job.spec.workers)]
     variables = [
-        rendezvous.from_field(INDEX_VARIABLE, f"metadata.labels['{INDEX_LABEL}']"),
-        rendezvous.variable(names.INDEX_VARIABLE, f"$({INDEX_VARIABLE})"),
+        *index_variables(),
         *rendezvous.common_variables(job, leader=leader(job)),
         *rendezvous.framework_variables(job, leader=leader(job), hosts=hosts, index=INDEX_VARIABLE),
     ]
@@ -78,62 +85,86 @@ def template(job: TrainingJob, parts: GangParts) -> dict[str, Any]:
         Shape(
             resources=job.spec.resources,
             variables=variables,
+            command=rendezvous.command(job),
             labels=parts.labels,
             annotations=parts.annotations,
             fields={"subdomain": subdomain(job), **parts.fields},
-            by_pods=parts.by_pods,
+            claimed=claimed,
         ),
     )
+
+
+def index_variables() -> list[dict[str, Any]]:
+    """The worker's number, before what is made of it: only earlier variables can be referred to.
+
+    Source: kubernetes v1.37.2 pkg/controller/job/indexed_job_utils.go (addCompletionIndexEnvVariable keeps a
+        variable that is there).
+    """
+    return [
+        rendezvous.from_field(INDEX_VARIABLE, f"metadata.labels['{INDEX_LABEL}']"),
+        rendezvous.variable(names.INDEX_VARIABLE, f"$({INDEX_VARIABLE})"),
+    ]
 
 
 def _job(job: TrainingJob, parts: GangParts, namespace: str | None) -> dict[str, Any]:
     spec = job.spec
     metadata = names.metadata(job, namespace)
-    metadata["labels"] |= parts.job_labels
-    annotations = {**metadata.get("annotations", {}), **parts.job_annotations}
+    annotations = {**metadata.get("annotations", {}), **_partial_admission(job, parts)}
+    labels = {**metadata["labels"], **parts.job_labels}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": given({**metadata, "annotations": annotations}),
+        "metadata": given({**metadata, "labels": labels, "annotations": annotations}),
         "spec": given(
             {
                 "completionMode": "Indexed",
                 "completions": spec.workers,
                 "parallelism": spec.workers,
-                "activeDeadlineSeconds": round(spec.deadline.seconds) if spec.deadline else None,
-                "ttlSecondsAfterFinished": (
-                    round(spec.cleanup.ttl.seconds) if spec.cleanup.ttl is not None else None
-                ),
+                "activeDeadlineSeconds": names.seconds(spec.deadline),
+                "ttlSecondsAfterFinished": names.seconds(spec.cleanup.ttl),
                 "suspend": True if parts.suspend else None,
-                "successPolicy": _success_policy(job),
-                **failure_policy(job),
+                "successPolicy": success_policy(job),
+                **_failure_policy(job),
                 "template": template(job, parts),
             }
         ),
     }
 
 
-def _success_policy(job: TrainingJob) -> dict[str, Any] | None:
+def _partial_admission(job: TrainingJob, parts: GangParts) -> dict[str, str]:
+    """Kueue may start an elastic job with fewer workers when its queue has no room for all."""
+    if not parts.suspend or job.spec.workers_min == job.spec.workers:
+        return {}
+    return {_KUEUE_MIN: str(job.spec.workers_min), _KUEUE_EQUAL: "true"}
+
+
+def success_policy(job: TrainingJob) -> dict[str, Any] | None:
     """Worker 0 leaves last where workers meet; the others, done as well, are not waited for."""
     if job.spec.framework == "plain" or job.spec.workers == 1:
         return None
     return {"rules": [{"succeededIndexes": "0"}]}
 
 
-def failure_policy(job: TrainingJob) -> dict[str, Any]:
-    """Fields of a Job that say what a failed pod means."""
+def fatal_rules(job: TrainingJob, container: str) -> list[dict[str, Any]]:
+    """Rules of a podFailurePolicy for the exit codes that make restarts pointless."""
+    codes = sorted(set(job.spec.restart.fatal_exit_codes))
+    if not codes:
+        return []
+    found = {"containerName": container, "operator": "In", "values": codes}
+    return [{"action": "FailJob", "onExitCodes": found}]
+
+
+def disruption_rule(action: str) -> dict[str, Any]:
+    """Rule of a podFailurePolicy for pods that were evicted, preempted or lost with their node."""
+    return {"action": action, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+
+def _failure_policy(job: TrainingJob) -> dict[str, Any]:
+    """Fields of the Job that say what a failed pod means."""
     spec = job.spec
     if not spec.restarts:
         return {"backoffLimit": 0}
-    rules: list[dict[str, Any]] = []
-    if spec.restart.fatal_exit_codes:
-        codes = {
-            "containerName": names.CONTAINER,
-            "operator": "In",
-            "values": sorted(set(spec.restart.fatal_exit_codes)),
-        }
-        rules.append({"action": "FailJob", "onExitCodes": codes})
-    rules.append({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]})
+    rules = [*fatal_rules(job, names.CONTAINER), disruption_rule("Ignore")]
     return {
         "backoffLimitPerIndex": spec.restart_limit,
         "maxFailedIndexes": spec.workers - spec.workers_min,
