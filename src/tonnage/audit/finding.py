@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from tonnage.kube.objects import Reference
@@ -42,6 +43,40 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fault that was seen happening: the twin ran these objects as they are, and repaired.
+
+    Attributes:
+        tried: What was done, as a sentence without its full stop.
+        found: What came of it.
+        repaired: What came of it after a repair, which it begins with.
+        numbers: The numbers of ``found``; None where there is none.
+        numbers_repaired: The same after the repair.
+        seed: Of all chance in both runs.
+        assumed: What was taken where nothing was known, the weightiest first.
+    """
+
+    tried: str
+    found: str
+    repaired: str
+    numbers: Mapping[str, float | int | None]
+    numbers_repaired: Mapping[str, float | int | None]
+    seed: int = 0
+    assumed: tuple[str, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """The evidence as JSON has it."""
+        return {
+            "tried": self.tried,
+            "found": self.found,
+            "repaired": self.repaired,
+            "numbers": {"found": dict(self.numbers), "repaired": dict(self.numbers_repaired)},
+            "seed": self.seed,
+            "assumed": list(self.assumed),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault of one object.
 
@@ -58,6 +93,7 @@ class Finding:
         prefix: Where the object stands in the document.
         remedy: What to do, in words.
         changes: What ``--fix`` does; empty where no change is right for everybody.
+        evidence: What the twin showed of it; None where it was not asked or cannot.
     """
 
     code: str
@@ -72,6 +108,7 @@ class Finding:
     prefix: Path = ()
     remedy: str = ""
     changes: tuple[Change, ...] = ()
+    evidence: Evidence | None = field(default=None, compare=False)
 
     @property
     def rank(self) -> tuple[str, int, int, str, str]:
@@ -96,4 +133,5 @@ class Finding:
                 "namespace": self.object.namespace,
             },
             "fix": {"text": self.remedy, "changes": [change.to_document() for change in self.changes]},
+            "evidence": self.evidence.to_document() if self.evidence is not None else None,
         }

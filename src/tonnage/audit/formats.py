@@ -26,6 +26,9 @@ def as_text(report: Report) -> str:
         lines.append(f"{one.file}:{one.line}:{one.column}: {one.severity} {one.code}: {one.message}")
         lines.append(f"    {one.object} {one.path}")
         lines.append(f"    fix: {one.remedy}{' (--fix does it)' if one.changes else ''}")
+        if one.evidence is not None:
+            lines += [f"    twin: {one.evidence.tried}", f"        as it is: {one.evidence.found}"]
+            lines.append(f"        {one.evidence.repaired}")
     lines.append(_count(report))
     return "\n".join(lines) + "\n"
 

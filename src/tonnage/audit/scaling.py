@@ -26,6 +26,14 @@ _SOURCES: Final[Mapping[str, str]] = {
 _LATENCY: Final = re.compile(
     r"latenc|duration|response_time|(^|_)(p50|p9[0-9]+|ttft|itl|tpot)(_|$)", re.ASCII
 )
+_PERCENTILE: Final = re.compile(r"(?:^|_)p(?P<share>[0-9]+)(?:_|$)", re.ASCII)
+_MEANINGS: Final[Mapping[str, re.Pattern[str]]] = {
+    "inFlight": re.compile(r"in_?flight|running|concurren|ongoing|active_requests", re.ASCII),
+    "queue": re.compile(r"queue|waiting|pending|backlog", re.ASCII),
+    "requestsPerSecond": re.compile(r"(^|_)(rps|qps)(_|$)|requests?_per_s|request_rate", re.ASCII),
+    "load": re.compile(r"(^|_)(load|utili[sz]ation)(_|$)", re.ASCII),
+}
+"""What metrics mean, by their names; the first that fits."""
 _IN_MILLISECONDS: Final = re.compile(r"(^|_)(ms|millis|milliseconds)(_|$)", re.ASCII)
 
 
@@ -57,6 +65,21 @@ class MetricView:
         """Whether its name is that of a latency."""
         return not self.is_resource and bool(_LATENCY.search(self.name.casefold()))
 
+    @property
+    def is_milliseconds(self) -> bool:
+        """Whether it is a latency in milliseconds."""
+        return self.is_latency and bool(_IN_MILLISECONDS.search(self.name.casefold()))
+
+    @property
+    def meaning(self) -> str | None:
+        """What the twin calls what it measures, as far as its name tells; None where it does not."""
+        name = self.name.casefold()
+        if self.is_latency:
+            share = _PERCENTILE.search(name)
+            known = f"p{share['share']}" if share else "mean"
+            return known if known in ("p50", "p95", "p99", "mean") else None
+        return next((meaning for meaning, words in _MEANINGS.items() if words.search(name)), None)
+
     def amount(self, form: str) -> Quantity | None:
         """The target as ``averageValue`` or ``value``; None where it has another form."""
         return quantity_or_none(self.target.get(form))
@@ -67,7 +90,7 @@ class MetricView:
         amount = self.amount("averageValue") or self.amount("value")
         if amount is None or not self.is_latency:
             return None
-        return float(amount) / (1000.0 if _IN_MILLISECONDS.search(self.name.casefold()) else 1.0)
+        return float(amount) / (1000.0 if self.is_milliseconds else 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

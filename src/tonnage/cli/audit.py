@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
@@ -29,6 +29,9 @@ from tonnage.scheduling import Node
 from tonnage.spec.documents import read_part
 from tonnage.spec.load import load_warmup_inputs
 from tonnage.spec.service import KIND, ModelService
+
+if TYPE_CHECKING:
+    from tonnage.audit.trials import Known
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "<stdin>"
@@ -78,6 +81,17 @@ class Inputs:
 )
 @click.option("--ignore", multiple=True, metavar="CODE", help="All but these rules.")
 @click.option("--fix", is_flag=True, help="Write the changes that are right for everybody into the files.")
+@click.option("--simulate", is_flag=True, help="Let the twin show faults happening, and the same repaired.")
+@click.option("--traffic", metavar="TRACE|LINE", help="With --simulate: as tonnage simulate takes it.")
+@click.option("--rate", help="With --simulate: requests/s.  [default: what suits the replicas]")
+@click.option("--service-time", help="With --simulate: time of a request, where there is no profile.")
+@click.option(
+    "--metric",
+    "metrics",
+    metavar="NAME=MEANING",
+    multiple=True,
+    help="With --simulate: what a custom metric is, such as p99, inFlight, queue; may be repeated.",
+)
 def audit_command(
     files: tuple[str, ...],
     profile: Path | None,
@@ -87,6 +101,7 @@ def audit_command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fix: bool,
+    **simulation: Any,
 ) -> None:
     """Find what will hurt: in any Kubernetes objects, Helm's output, or a ModelService's own manifests.
 
@@ -102,6 +117,7 @@ def audit_command(
     known = load_profile(profile) if profile is not None else None
     inputs = _read(files, known)
     stock, quotas = _cluster(nodes)
+    told = _told(simulation, known, profile, stock)
     measured = measured_of(known) if known is not None else None
 
     def run(objects: Sequence[KubeObject]) -> Report:
@@ -109,12 +125,30 @@ def audit_command(
 
     report = run(inputs.objects)
     if fix and _fix(report, inputs):
-        report = run(_read(files, known).objects)
+        inputs = _read(files, known)
+        report = run(inputs.objects)
+    if told is not None:
+        from tonnage.audit.trials import proved
+
+        proof = proved(report, inputs.objects, told)
+        report = proof.report
+        inputs.skipped += proof.notes
     for reason in inputs.skipped:
         click.echo(f"tonnage audit: {reason}", err=True)
     click.echo(_written(report, form, rules), nl=False)
     worst = fail_on != "never" and any(at_least(one.severity, _severity(fail_on)) for one in report.findings)
     sys.exit(1 if worst else 0)
+
+
+def _told(
+    simulation: Mapping[str, Any], profile: ModelProfile | None, path: Path | None, nodes: Sequence[Node]
+) -> Known | None:
+    """What the twin is told; None where it is not asked. It is not loaded then."""
+    if not any(simulation.values()):
+        return None
+    from tonnage.cli.audit_known import SimulateChoices, known_of
+
+    return known_of(SimulateChoices(**simulation), profile, path, nodes)
 
 
 def _severity(name: str) -> Severity:

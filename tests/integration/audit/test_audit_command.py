@@ -195,3 +195,36 @@ def test_explain_of_nothing_is_a_mistake():
     """An unknown code suggests a near one."""
     ran = CliRunner().invoke(cli, ["explain", "TNG999"])
     assert isinstance(ran.exception, SpecError)
+
+
+def test_simulate_shows_the_fault(tmp_path):
+    """With --simulate a finding has what was tried, what came of it, and the same repaired."""
+    path = tmp_path / "all.yaml"
+    path.write_text(WELL_MADE.replace("minReplicas: 3", "minReplicas: 1"))
+    ran = tonnage(path, "--simulate", "--rate", "20", "--service-time", "10ms")
+    assert ran.exit_code == 1
+    twin = ran.stdout.splitlines()[3:6]
+    assert twin[0] == "    twin: one pod evicted at 20 requests/s, with one replica"
+    assert twin[1].startswith("        as it is: no replica ready for ")
+    assert "0 of" in twin[2]
+    (finding,) = json.loads(tonnage(path, "--simulate", "--format", "json").stdout)["findings"]
+    evidence = finding["evidence"]
+    assert evidence["numbers"]["found"]["noneReadySeconds"] > 0
+    assert evidence["numbers"]["repaired"]["noneReadySeconds"] == 0
+    assert evidence["assumed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rate", "5"], "--rate: must be given with --simulate"),
+        (["--simulate", "--rate", "5", "--traffic", "poisson:rate=1"], "must not be given with --traffic"),
+        (["--simulate", "--metric", "a=b"], "--metric: must be NAME=MEANING"),
+        (["--simulate", "--service-time", "0s"], "--service-time: must be > 0"),
+    ],
+)
+def test_wrong_options_of_simulate_are_said(pod, options, message):
+    """What does not go together is a mistake of the command line."""
+    ran = tonnage(pod, *options)
+    assert isinstance(ran.exception, SpecError)
+    assert message in str(ran.exception)
