@@ -29,6 +29,7 @@ import numpy as np
 from aiohttp import web
 
 from tonnage.contract import latency_buckets as layout
+from tonnage.metrics_api.answers import Answers
 from tonnage.metrics_api.authorization import Authorizer
 from tonnage.metrics_api.certificates import ServingCertificate, generate
 from tonnage.metrics_api.identity import FrontProxy
@@ -36,6 +37,7 @@ from tonnage.metrics_api.logs import make_log
 from tonnage.metrics_api.pods import PodInfo, Target
 from tonnage.metrics_api.policy import Policy
 from tonnage.metrics_api.presets import PRESETS
+from tonnage.metrics_api.running import quiet_collector
 from tonnage.metrics_api.scraper import Scraper
 from tonnage.metrics_api.selectors import equalities
 from tonnage.metrics_api.serving import Serving
@@ -140,7 +142,8 @@ def serve_metrics(pods: int, ports: list[int], seconds: float, folder: str, answ
         settings = MetricsApiSettings(certificate=str(certificate), key=str(key))
         store, telemetry, log = Store(settings.window_s), Telemetry(), make_log("text")
         store.put_scope("deployments.apps", "ns", "shop", equalities(LABELS))
-        scraper = Scraper(store, settings, telemetry, log)
+        answering = Answers(store, Policy())
+        scraper = Scraper(store, answering, settings, telemetry, log)
         for index in range(pods):
             target = Target("127.0.0.1", ports[index // PODS_PER_PORT], f"/{index}", PRESETS[0])
             info = PodInfo("ns", f"pod-{index}", str(index), LABELS, ready=True, target=target)
@@ -152,8 +155,7 @@ def serve_metrics(pods: int, ports: list[int], seconds: float, folder: str, answ
             return True, ""
 
         serving = Serving(
-            store=store,
-            policy=Policy(),
+            answers=answering,
             authorizer=Authorizer(allow, 10.0),
             proxy=FrontProxy(authority, frozenset(), ("X-Remote-User",), (), ("X-Remote-Group",), ()),
             certificate=ServingCertificate(certificate, key, authority),
@@ -168,6 +170,7 @@ def serve_metrics(pods: int, ports: list[int], seconds: float, folder: str, answ
             runner.server, "127.0.0.1", 0, ssl=serving.certificate.context
         )
         await asyncio.sleep(2 * settings.scrape_period_s)
+        quiet_collector()
         before, cpu_s, begun_s = telemetry.page(), time.process_time(), time.monotonic()
         answers.put(door.sockets[0].getsockname()[1])
         await asyncio.sleep(seconds)

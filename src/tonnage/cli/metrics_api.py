@@ -18,11 +18,10 @@ from tonnage.metrics_api.api import GROUP, VERSIONS
 from tonnage.metrics_api.certificates import generate
 from tonnage.metrics_api.ownership import Owner, owner_of
 from tonnage.metrics_api.running import run
-from tonnage.metrics_api.settings import MetricsApiSettings
+from tonnage.metrics_api.settings import SERVICE, MetricsApiSettings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_SERVICE = "tonnage-system/tonnage-metrics-api"
 _kubeconfig = click.option(
     "--kubeconfig", type=_FILE, help="Of the cluster.  [default: the pod's account, then KUBECONFIG]"
 )
@@ -57,7 +56,7 @@ def metrics_api(
     if context.invoked_subcommand is not None:
         return
     if generate_cert is not None:
-        namespace, _, name = _SERVICE.partition("/")
+        namespace, _, name = SERVICE.partition("/")
         hosts = host_name or (f"{name}.{namespace}.svc", "localhost", "127.0.0.1")
         for file in generate(generate_cert, hosts):
             click.echo(str(file))
@@ -68,7 +67,7 @@ def metrics_api(
 
 @metrics_api.command("check", short_help="Say whose custom metrics a cluster has.")
 @_kubeconfig
-@click.option("--service", default=_SERVICE, show_default=True, help="Namespace and name of our Service.")
+@click.option("--service", default=SERVICE, show_default=True, help="Namespace and name of our Service.")
 def check(kubeconfig: Path | None, service: str) -> None:
     """Say who serves custom.metrics.k8s.io; exit code 1 when it is another program.
 
@@ -89,8 +88,9 @@ def check(kubeconfig: Path | None, service: str) -> None:
 
 def _advice(owner: Owner) -> str:
     return (
-        f"{GROUP} belongs to {owner.service}: do not apply Tonnage's APIServices here; serve its metrics"
-        " through that program, or remove it first when nothing uses it"
+        f"{GROUP} belongs to {owner.service}: do not apply Tonnage's APIServices here, not even the version"
+        " that has no owner, since the HPA would ask it instead; serve its metrics through that program, or"
+        " remove it first when nothing uses it"
     )
 
 

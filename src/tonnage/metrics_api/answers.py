@@ -3,53 +3,159 @@
 The fleet form (of a Service or a Deployment) takes the pods that the policy lets speak: percentiles come from
 their added buckets, rates and work in flight are added, utilization is the sum of the one over the sum of the
 other. It has no percentile where a server made its own quantiles, since those cannot be added.
+
+An answer over a thousand pods only gathers: what a pod says is worded when its page arrives, for what has
+been asked before, and kept beside it until its page or its state changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from tonnage.contract import autoscaling
-from tonnage.metrics_api.api import KINDS, BadRequest, MetricRequest, NotFound, Value
+from tonnage.metrics_api.api import KINDS, BadRequest, MetricRequest, NotFound, Wording
 from tonnage.metrics_api.policy import PodState, Policy, answer
-from tonnage.metrics_api.selectors import BadSelector, Selector, parse_selector
+from tonnage.metrics_api.selectors import BadSelector, parse_selector
 from tonnage.metrics_api.store import METRICS, PERCENTILES, PodRecord, Store
 from tonnage.metrics_api.windows import merged
 
 ALL: Final = "*"
 _OF_REQUESTS: Final = frozenset({*PERCENTILES, autoscaling.REQUESTS_PER_SECOND})
 """Metrics that a pod without requests does not have, so that their absence says that it is idle."""
+_SPEAKS: Final = b"speaks"
+WORDINGS_MAX: Final = 4096
+"""Kept; there is one for each metric that is asked of a namespace, and namespaces come and go."""
 
 
-def answers(
-    request: MetricRequest, store: Store, policy: Policy, now_s: float, epoch_s: float
-) -> list[Value]:
-    """Answer a request.
+class Answers:
+    """Answers requests from a store.
 
     Args:
-        request: What is asked.
         store: What is known.
         policy: What is said of pods that are not simply serving.
-        now_s: The time of the clock that readings have [s].
-        epoch_s: The same time since 1970 [s].
-
-    Returns:
-        A value for each object that has one; of ``*`` maybe none.
-
-    Raises:
-        NotFound: The metric or the one object asked for has none; the message says why.
-        BadRequest: The selector is none.
     """
-    if request.metric not in METRICS:
-        raise NotFound(f"metric {request.metric}: must be one of {', '.join(METRICS)}")
-    try:
-        selector = parse_selector(request.selector)
-    except BadSelector as error:
-        raise BadRequest(str(error)) from None
-    if request.resource == "pods":
-        return _of_pods(request, selector, store, policy, now_s, epoch_s)
-    return _of_fleets(request, store, policy, now_s, epoch_s)
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store = store
+        self._policy = policy
+        self._wordings: dict[tuple[str, str, str], Wording] = {}
+        # version and metric of what was asked of pods: a dozen at most
+        self._asked: dict[tuple[str, str], None] = {}
+
+    def answer(self, request: MetricRequest, now_s: float, epoch_s: float) -> list[bytes]:
+        """Answer a request.
+
+        Args:
+            request: What is asked.
+            now_s: The time of the clock that readings have [s].
+            epoch_s: The same time since 1970 [s].
+
+        Returns:
+            An item of the answer for each object that has one; of ``*`` maybe none.
+
+        Raises:
+            NotFound: The metric or the one object asked for has none; the message says why.
+            BadRequest: The selector is none.
+        """
+        if request.metric not in METRICS:
+            raise NotFound(f"metric {request.metric}: must be one of {', '.join(METRICS)}")
+        if request.resource == "pods":
+            found = self._of_pods(request, now_s, epoch_s)
+        else:
+            found = self._of_fleets(request, now_s, epoch_s)
+        if not found and request.name != ALL:
+            kind = KINDS[request.resource][0].lower()
+            raise NotFound(f"{kind} {request.name}: has no {request.metric} now")
+        return found
+
+    def prepare(self, record: PodRecord, now_s: float, epoch_s: float) -> None:
+        """Word what a pod says now, for all that has been asked so far.
+
+        Args:
+            record: The pod, whose page has just been read.
+            now_s: The time of the clock that readings have [s].
+            epoch_s: The same time since 1970 [s].
+        """
+        for version, metric in self._asked:
+            record.words[self, version, metric] = self._words(record, version, metric, epoch_s - now_s)
+
+    def _of_pods(self, request: MetricRequest, now_s: float, epoch_s: float) -> list[bytes]:
+        version, metric = request.version, request.metric
+        try:
+            selector = parse_selector(request.selector)
+        except BadSelector as error:
+            raise BadRequest(str(error)) from None
+        if request.name == ALL:
+            records: Sequence[PodRecord] = self._store.selected(request.namespace, selector)
+        else:
+            one = self._store.pod(request.namespace, request.name)
+            records = () if one is None else (one,)
+        self._asked[version, metric] = None
+        # what is said of a pod changes with its page, with what the API server says of it, and with its age
+        oldest_s, key, offset_s = self._policy.oldest_s(now_s), (self, version, metric), epoch_s - now_s
+        found = []
+        for record in records:
+            if record.at_s < oldest_s:
+                continue
+            words = record.words.get(key)
+            if words is None:
+                words = record.words[key] = self._words(record, version, metric, offset_s)
+            if words:
+                found.append(words)
+        return found
+
+    def _words(self, record: PodRecord, version: str, metric: str, offset_s: float) -> bytes:
+        """A pod's item, as of its reading; empty for none."""
+        value = answer(state_of(record, metric, record.at_s), self._policy)
+        if value is None:
+            return b""
+        key = (version, metric, record.info.namespace)
+        wording = self._wordings.get(key)
+        if wording is None:
+            if len(self._wordings) >= WORDINGS_MAX:
+                self._wordings.clear()
+            wording = self._wordings[key] = Wording(version, "pods", record.info.namespace, metric)
+        return wording.item(record.info.name, value, record.at_s + offset_s, record.window_s)
+
+    def _of_fleets(self, request: MetricRequest, now_s: float, epoch_s: float) -> list[bytes]:
+        resource, namespace, metric = request.resource, request.namespace, request.metric
+        names = [request.name]
+        if request.name == ALL:
+            # which Services or Deployments a selector means is not known here: their labels are not kept
+            if request.selector:
+                raise BadRequest(f"labelSelector: must be empty for {resource}, which are asked by name")
+            names = sorted(self._store.scopes(resource, namespace))
+        wording = Wording(request.version, resource, namespace, metric)
+        found = []
+        for name in names:
+            selector = self._store.scope(resource, namespace, name)
+            if selector is None:
+                continue
+            records = self._speaking(self._store.selected(namespace, selector), now_s)
+            value = _fleet_value(records, metric, self._policy)
+            if value is not None:
+                oldest_s = min(record.at_s for record in records)
+                window_s = max(record.window_s for record in records)
+                found.append(wording.item(name, value, epoch_s - (now_s - oldest_s), window_s))
+        return found
+
+    def _speaking(self, records: Sequence[PodRecord], now_s: float) -> list[PodRecord]:
+        """The pods that count in their fleet: the policy, asked of each as if it had something to say."""
+        oldest_s = self._policy.oldest_s(now_s)
+        key: Hashable = (self, _SPEAKS)
+        found = []
+        for record in records:
+            if record.at_s < oldest_s:
+                continue
+            words = record.words.get(key)
+            if words is None:
+                info = record.info
+                state = PodState(info.ready, info.ending, info.over, age_s=0.0, value=0.0, last=0.0)
+                words = record.words[key] = b"" if answer(state, self._policy) is None else _SPEAKS
+            if words:
+                found.append(record)
+        return found
 
 
 def state_of(record: PodRecord, metric: str, now_s: float) -> PodState:
@@ -64,59 +170,6 @@ def state_of(record: PodRecord, metric: str, now_s: float) -> PodState:
         last=record.last.get(metric),
         known=record.known and record.tells(metric) and metric in _OF_REQUESTS,
     )
-
-
-def _of_pods(
-    request: MetricRequest, selector: Selector, store: Store, policy: Policy, now_s: float, epoch_s: float
-) -> list[Value]:
-    if request.name == ALL:
-        records: Sequence[PodRecord] = store.selected(request.namespace, selector)
-    else:
-        one = store.pod(request.namespace, request.name)
-        records = () if one is None else (one,)
-    found = []
-    for record in records:
-        value = answer(state_of(record, request.metric, now_s), policy)
-        if value is not None:
-            at_s = epoch_s - (now_s - record.at_s)
-            found.append(Value("Pod", record.info.name, value, at_s, record.window_s))
-    if not found and request.name != ALL:
-        raise NotFound(f"pod {request.name}: has no {request.metric} now")
-    return found
-
-
-def _of_fleets(
-    request: MetricRequest, store: Store, policy: Policy, now_s: float, epoch_s: float
-) -> list[Value]:
-    kind = KINDS[request.resource][0]
-    if request.name == ALL:
-        # which Services or Deployments a selector means is not known here: their labels are not kept
-        if request.selector:
-            raise BadRequest(f"labelSelector: must be empty for {request.resource}, which are asked by name")
-        names = list(store.scopes(request.resource, request.namespace))
-    else:
-        names = [request.name]
-    found = []
-    for name in sorted(names):
-        selector = store.scope(request.resource, request.namespace, name)
-        if selector is None:
-            continue
-        records = [one for one in store.selected(request.namespace, selector) if _speaks(one, policy, now_s)]
-        value = _fleet_value(records, request.metric, policy)
-        if value is not None:
-            oldest_s = min(record.at_s for record in records)
-            window_s = max(record.window_s for record in records)
-            found.append(Value(kind, name, value, epoch_s - (now_s - oldest_s), window_s))
-    if not found and request.name != ALL:
-        raise NotFound(f"{kind.lower()} {request.name}: has no {request.metric} now")
-    return found
-
-
-def _speaks(record: PodRecord, policy: Policy, now_s: float) -> bool:
-    """Whether a pod counts in its fleet: the policy, asked of one that has something to say."""
-    info = record.info
-    state = PodState(info.ready, info.ending, info.over, now_s - record.at_s, value=0.0, last=0.0)
-    return answer(state, policy) is not None
 
 
 def _fleet_value(records: Sequence[PodRecord], metric: str, policy: Policy) -> float | None:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import orjson
+
 GROUP: Final = "custom.metrics.k8s.io"
 VERSIONS: Final = ("v1beta2", "v1beta1")
 """The first is preferred."""
@@ -53,25 +55,6 @@ class Discovery:
 
     what: Literal["groups", "group", "resources"]
     version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One answer.
-
-    Attributes:
-        kind: Of the object: ``Pod``, ``Service`` or ``Deployment``.
-        name: Of the object.
-        value: In the metric's unit.
-        at_s: When it was measured [s since 1970].
-        window_s: Which time it covers [s].
-    """
-
-    kind: str
-    name: str
-    value: float
-    at_s: float
-    window_s: float
 
 
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -145,36 +128,55 @@ def resources(version: str, metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def value_list(request: MetricRequest, values: Sequence[Value]) -> dict[str, Any]:
-    """Answers as a ``MetricValueList``."""
-    kind, api_version = KINDS[request.resource]
-    described = {
-        "kind": kind,
-        "namespace": request.namespace,
-        "apiVersion": f"/{api_version}" if api_version == "v1" else api_version,
-    }
-    if request.version == "v1beta1":
-        metric: dict[str, Any] = {"metricName": request.metric, "selector": None}
-    else:
-        metric = {"metric": {"name": request.metric, "selector": None}}
-    # a thousand pods were read in a handful of different seconds
-    times = {second: _time(second) for second in {int(value.at_s) for value in values}}
-    items = [
-        {
-            "describedObject": {**described, "name": value.name},
-            **metric,
-            "timestamp": times[int(value.at_s)],
-            "windowSeconds": round(value.window_s),
-            "value": milli(value.value),
-        }
-        for value in values
-    ]
-    return {
-        "kind": "MetricValueList",
-        "apiVersion": f"{GROUP}/{request.version}",
-        "metadata": {},
-        "items": items,
-    }
+class Wording:
+    """Words items of one metric of one kind of object: what they share is worded once.
+
+    Args:
+        version: Of the API.
+        resource: Of the objects.
+        namespace: Of the objects.
+        metric: Its name.
+    """
+
+    __slots__ = ("_after_name", "_before_name", "_second", "_time")
+
+    def __init__(self, version: str, resource: str, namespace: str, metric: str) -> None:
+        kind, of = KINDS[resource]
+        described = {"kind": kind, "namespace": namespace, "apiVersion": f"/{of}" if of == "v1" else of}
+        if version == "v1beta1":
+            named: dict[str, Any] = {"metricName": metric, "selector": None}
+        else:
+            named = {"metric": {"name": metric, "selector": None}}
+        self._before_name = b'{"describedObject":%b,"name":' % orjson.dumps(described)[:-1]
+        self._after_name = b"},%b" % orjson.dumps(named)[1:-1]
+        self._second, self._time = 0, _time(0)
+
+    def item(self, name: str, value: float, at_s: float, window_s: float) -> bytes:
+        """One object's answer, as JSON.
+
+        Args:
+            name: Of the object.
+            value: In the metric's unit.
+            at_s: When it was measured [s since 1970].
+            window_s: Which time it covers [s].
+        """
+        if int(at_s) != self._second:  # hundreds of pods are read in one second
+            self._second = int(at_s)
+            self._time = _time(self._second)
+        return b'%b%b%b,"timestamp":"%b","windowSeconds":%d,"value":"%b"}' % (
+            self._before_name,
+            orjson.dumps(name),
+            self._after_name,
+            self._time,
+            round(window_s),
+            milli(value).encode(),
+        )
+
+
+def value_list(version: str, items: Sequence[bytes]) -> bytes:
+    """Items as a ``MetricValueList`` of a version of the API, as JSON."""
+    head = {"kind": "MetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}}
+    return b"".join((orjson.dumps(head)[:-1], b',"items":[', b",".join(items), b"]}"))
 
 
 def status(code: int, reason: str, message: str) -> dict[str, Any]:
@@ -207,5 +209,5 @@ def _group() -> dict[str, Any]:
     return {"name": GROUP, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _time(second: int) -> str:
-    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _time(second: int) -> bytes:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -41,6 +41,10 @@ class Policy:
     stale_s: float = 20.0
     warming: Literal["silent", "counted"] = "silent"
 
+    def oldest_s(self, now_s: float) -> float:
+        """When a reading must have been made at the earliest to be said now [s, of the same clock]."""
+        return now_s - self.stale_s
+
 
 @dataclass(frozen=True, slots=True)
 class PodState:

@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from tonnage.contract import latency_buckets as layout
+from tonnage.metrics_api.answers import Answers
 from tonnage.metrics_api.logs import Log
 from tonnage.metrics_api.page import PAGE_BYTES_MAX, BadPage
 from tonnage.metrics_api.pods import PodInfo, Target
@@ -34,13 +35,17 @@ class Scraper:
 
     Args:
         store: Where readings go.
+        answers: Who words them.
         settings: Period, limits.
         telemetry: Where it counts.
         log: For what is wrong with a pod's page, once until it is right again.
     """
 
-    def __init__(self, store: Store, settings: MetricsApiSettings, telemetry: Telemetry, log: Log) -> None:
+    def __init__(
+        self, store: Store, answers: Answers, settings: MetricsApiSettings, telemetry: Telemetry, log: Log
+    ) -> None:
         self._store = store
+        self._answers = answers
         self._settings = settings
         self._telemetry = telemetry
         self._log = log
@@ -127,6 +132,7 @@ class Scraper:
                     record = self._store.pod(*key)
                     if record is not None and record.info.uid == uid:
                         record.read(reading)
+                        self._answers.prepare(record, time.monotonic(), time.time())
                     result, problem = "ok", ""
         except BadPage as error:
             result, problem = "page", str(error)

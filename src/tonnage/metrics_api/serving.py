@@ -17,13 +17,12 @@ from aiohttp import web
 
 import tonnage
 from tonnage.metrics_api import api
-from tonnage.metrics_api.answers import answers
+from tonnage.metrics_api.answers import Answers
 from tonnage.metrics_api.authorization import Authorizer, Wish
 from tonnage.metrics_api.certificates import ServingCertificate
 from tonnage.metrics_api.identity import Caller, FrontProxy, Unauthenticated, caller_of
 from tonnage.metrics_api.logs import Log
-from tonnage.metrics_api.policy import Policy
-from tonnage.metrics_api.store import METRICS, Store
+from tonnage.metrics_api.store import METRICS
 from tonnage.metrics_api.telemetry import Telemetry
 
 PROBES: Final = frozenset({"/livez", "/readyz", "/healthz"})
@@ -51,8 +50,7 @@ class Serving:
     """What answers.
 
     Attributes:
-        store: What is known of pods.
-        policy: What is said of them.
+        answers: What is said of pods.
         authorizer: Who may.
         proxy: The front proxy, as the cluster says now.
         certificate: The serving certificate; None only where TLS is done elsewhere, in tests of this file.
@@ -61,8 +59,7 @@ class Serving:
         log: For failures of ours.
     """
 
-    store: Store
-    policy: Policy
+    answers: Answers
     authorizer: Authorizer
     proxy: FrontProxy
     certificate: ServingCertificate
@@ -108,8 +105,8 @@ class Serving:
             await self._must_be_allowed(caller, Wish(path=path))
             return _json(_discovery(asked))
         await self._must_be_allowed(caller, Wish(metric=asked))
-        values = answers(asked, self.store, self.policy, time.monotonic(), time.time())
-        return _json(api.value_list(asked, values))
+        items = self.answers.answer(asked, time.monotonic(), time.time())
+        return _json(api.value_list(asked.version, items))
 
     def _probe(self, path: str) -> web.Response:
         reason = self.unready() if path == "/readyz" else ""
@@ -145,5 +142,6 @@ def _discovery(asked: api.Discovery) -> dict[str, Any]:
     return api.group() if asked.what == "group" else api.resources(asked.version, METRICS)
 
 
-def _json(document: dict[str, Any], code: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(document), status=code, content_type="application/json")
+def _json(document: dict[str, Any] | bytes, code: int = 200) -> web.Response:
+    body = document if isinstance(document, bytes) else orjson.dumps(document)
+    return web.Response(body=body, status=code, content_type="application/json")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+SERVICE: Final = "tonnage-system/tonnage-metrics-api"
+"""Where it is installed unless somebody says otherwise."""
 
 
 class MetricsApiSettings(
@@ -26,6 +29,7 @@ class MetricsApiSettings(
         idle: What a ready pod without requests says of its latency.
         warming: Whether a pod that is not ready is silent.
         authorization_s: How long an answer of the API server about who may do what is used [s, >= 0].
+        service: Namespace and name of its Service, by which its APIServices are known as its own.
         grace_s: From SIGTERM to exit at the latest [s].
         log_format: Of the lines on standard error.
     """
@@ -43,6 +47,7 @@ class MetricsApiSettings(
     idle: Literal["zero", "silent", "last"] = "zero"
     warming: Literal["silent", "counted"] = "silent"
     authorization_s: float = 10.0
+    service: str = SERVICE
     grace_s: float = 15.0
     log_format: Literal["text", "json"] = "json"
 

@@ -7,7 +7,7 @@ gathers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -33,6 +33,9 @@ METRICS: Final = (
 )
 """All that is answered; the last two under the names that our server has for them."""
 
+SELECTORS_MAX: Final = 256
+"""Selectors of a namespace whose pods are remembered."""
+
 
 class PodRecord:
     """A pod: what the API server says of it, and what its page said lately.
@@ -46,9 +49,22 @@ class PodRecord:
         latency: The window's histogram; None where there is none.
         latency_last: The last histogram that was not empty.
         known: Whether its readings say what happened in a window.
+        words: What was worked out to be said of it; whoever works it out chooses the keys. Emptied when
+            anything above changes.
     """
 
-    __slots__ = ("_window", "at_s", "info", "known", "last", "latency", "latency_last", "values", "window_s")
+    __slots__ = (
+        "_window",
+        "at_s",
+        "info",
+        "known",
+        "last",
+        "latency",
+        "latency_last",
+        "values",
+        "window_s",
+        "words",
+    )
 
     def __init__(self, info: PodInfo, window_s: float) -> None:
         self.info = info
@@ -59,12 +75,19 @@ class PodRecord:
         self.latency: Histogram | None = None
         self.latency_last: Histogram | None = None
         self.known = False
+        self.words: dict[Hashable, bytes] = {}
         self._window = Window(window_s)
+
+    def describe(self, info: PodInfo) -> None:
+        """Take what the API server says."""
+        self.info = info
+        self.words.clear()
 
     def read(self, reading: Reading) -> None:
         """Take what its page says."""
         window = self._window
         window.add(reading)
+        self.words.clear()
         self.at_s = reading.at_s
         self.latency = window.histogram(LATENCY)
         self.known = bool(reading.windows) or window.length_s > 0
@@ -126,6 +149,7 @@ class Store:
     window_s: float
     _pods: dict[str, dict[str, PodRecord]] = field(default_factory=dict)
     _scopes: dict[tuple[str, str, str], Selector | None] = field(default_factory=dict)
+    _selected: dict[str, dict[Selector, tuple[PodRecord, ...]]] = field(default_factory=dict)
 
     def put_pod(self, info: PodInfo) -> PodRecord:
         """Learn of a pod, or of its change; another pod of the same name begins anew."""
@@ -133,14 +157,18 @@ class Store:
         record = pods.get(info.name)
         if record is None or record.info.uid != info.uid:
             record = pods[info.name] = PodRecord(info, self.window_s)
+            self._selected.pop(info.namespace, None)
         else:
-            record.info = info
+            if record.info.labels != info.labels:
+                self._selected.pop(info.namespace, None)
+            record.describe(info)
         return record
 
     def drop_pod(self, namespace: str, name: str) -> None:
         """Forget a pod."""
         pods = self._pods.get(namespace, {})
         pods.pop(name, None)
+        self._selected.pop(namespace, None)
         if not pods:
             self._pods.pop(namespace, None)
 
@@ -160,11 +188,20 @@ class Store:
         for pods in self._pods.values():
             yield from pods.values()
 
-    def selected(self, namespace: str, selector: Selector) -> list[PodRecord]:
-        """The pods of a namespace that a selector means, by name."""
-        pods = self._pods.get(namespace, {})
-        found = [record for record in pods.values() if fits(selector, record.info.labels)]
-        return sorted(found, key=lambda record: record.info.name)
+    def selected(self, namespace: str, selector: Selector) -> tuple[PodRecord, ...]:
+        """The pods of a namespace that a selector means, by name.
+
+        They are remembered until a pod comes, goes or gets other labels.
+        """
+        known = self._selected.setdefault(namespace, {})
+        found = known.get(selector)
+        if found is None:
+            if len(known) >= SELECTORS_MAX:
+                known.clear()
+            pods = self._pods.get(namespace, {})
+            fitting = [record for record in pods.values() if fits(selector, record.info.labels)]
+            found = known[selector] = tuple(sorted(fitting, key=lambda record: record.info.name))
+        return found
 
     def put_scope(self, resource: str, namespace: str, name: str, selector: Selector | None) -> None:
         """Learn which pods a Service or Deployment means."""

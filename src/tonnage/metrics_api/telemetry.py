@@ -31,6 +31,12 @@ class Telemetry:
         self.relists = Counter(
             f"{prefix}_relists", "Watches begun anew after an error.", ["resource"], registry=self._registry
         )
+        self.owned = Gauge(
+            f"{prefix}_owned",
+            "Whether the cluster sends a version of the API here: 1, or 0 where it has another owner or none.",
+            ["version"],
+            registry=self._registry,
+        )
         self.certificate = Gauge(
             f"{prefix}_certificate_expiry_timestamp_seconds",
             "When the serving certificate ends to hold.",

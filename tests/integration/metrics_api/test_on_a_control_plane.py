@@ -13,6 +13,7 @@ import pytest
 from controlplane.binaries import NoGo
 from controlplane.network import Network, NoNetwork
 from controlplane.plane import ControlPlane, wait_until
+from lightkube import ApiError
 from lightkube.resources.apiregistration_v1 import APIService
 from lightkube.resources.core_v1 import Pod
 
@@ -162,16 +163,45 @@ def test_a_pod_that_is_gone_is_gone_from_the_answer(world: World) -> None:
     assert wait_until(lambda: name not in values(world.metric(path)), 10)
 
 
-def test_another_owner_is_said_and_not_touched(world: World) -> None:
-    """Check says whose the API is: ours here, another's when another program has registered it."""
+def check(world: World, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tonnage", "metrics-api", "check", "--kubeconfig", str(world.plane.kubeconfig)]
+    return subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
 
-    def check(*more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tonnage", "metrics-api", "check", "--kubeconfig", str(world.plane.kubeconfig)]
-        return subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
 
-    ours = check()
+def test_the_owner_is_said(world: World) -> None:
+    """Check says that the API is ours here, and another's where our Service is another; so does the program's log."""
+    ours = check(world)
     assert (ours.returncode, ours.stdout.count("as it should")) == (0, 2), ours
-    other = check("--service", "monitoring/ours-is-elsewhere")
+    other = check(world, "--service", "monitoring/ours-is-elsewhere")
     assert other.returncode == 1
     assert "belongs to tonnage-system/tonnage-metrics-api" in other.stdout
     assert "do not apply" in other.stderr
+    assert wait_until(lambda: world.log().count("as it should") >= 2, 10)
+
+
+def test_another_adapter_is_said_and_not_touched(world: World) -> None:
+    """Beside another's v1beta1 check fails, the program warns when it starts, and applying ours is a conflict."""
+    name = "v1beta1.custom.metrics.k8s.io"
+    client = world.client
+    mine = next(one for one in world.objects() if one["metadata"]["name"] == name)
+    client.delete(APIService, name)
+    service = {"name": "prometheus-adapter", "namespace": "monitoring", "port": 443}
+    spec = {**mine["spec"], "caBundle": None, "insecureSkipTLSVerify": True, "service": service}
+    annotations = {"meta.helm.sh/release-name": "adapter", "meta.helm.sh/release-namespace": "monitoring"}
+    other = {"metadata": {"name": name, "annotations": annotations}, "spec": spec}
+    client.create(APIService.from_dict(other))
+    try:
+        found = check(world)
+        assert found.returncode == 1
+        assert "v1beta1.custom.metrics.k8s.io: belongs to monitoring/prometheus-adapter (Helm release" in found.stdout
+        assert "v1beta2.custom.metrics.k8s.io: is served by tonnage-system/tonnage-metrics-api" in found.stdout
+        world.stop(signal.SIGTERM)
+        world.start()
+        assert wait_until(lambda: "belongs to monitoring/prometheus-adapter" in world.log(), 10)
+        with pytest.raises(ApiError) as refused:
+            client.apply(APIService.from_dict(mine), field_manager="tonnage")
+        assert refused.value.status.code == 409
+        assert client.get(APIService, name).spec.service.name == "prometheus-adapter"
+    finally:
+        client.delete(APIService, name)
+        client.create(APIService.from_dict(mine))

@@ -96,11 +96,15 @@ class World:
             "metrics-api", plane.cluster.issue("metrics-api", name=user, groups=groups)
         )
 
+    def objects(self) -> tuple[dict[str, Any], ...]:
+        """What is rendered for this control plane."""
+        bundle = base64.b64encode(self.plane.cluster.certificate.read_bytes()).decode()
+        return metrics_api_objects(MetricsApi(image="none", ca_bundle=bundle))
+
     def register(self) -> None:
         """Apply the rendered objects, but for the Service, which here has no pods of ours behind it."""
-        bundle = base64.b64encode(self.plane.cluster.certificate.read_bytes()).decode()
         wanted = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "RoleBinding", "APIService")
-        for value in metrics_api_objects(MetricsApi(image="none", ca_bundle=bundle)):
+        for value in self.objects():
             if value["kind"] in wanted:
                 kind = resource_registry.load(value["apiVersion"], value["kind"])
                 self.client.create(kind.from_dict(value))

@@ -14,7 +14,8 @@ from tonnage.manifests import render, render_text
 from tonnage.manifests.gpu import VENDORS, resource_name
 from tonnage.manifests.probes import BUDGET_S_MIN, READY_FACTOR, startup_budget_s
 from tonnage.profile import Distribution, ModelProfile
-from tonnage.profile.parts import Capacity, CurvePoint, InFlight, Metadata, ModelIdentity, Objective, Startup
+from tonnage.profile.load_parts import Capacity, CurvePoint, InFlight, Objective
+from tonnage.profile.parts import Metadata, ModelIdentity, Startup
 from tonnage.scheduling.objects import pod_from_object
 from tonnage.spec import ModelService
 from tonnage.spec.placement import Probes

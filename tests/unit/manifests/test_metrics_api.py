@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from tonnage.manifests import Release, render
 from tonnage.manifests.metrics_api import MetricsApi, metrics_api_objects
+from tonnage.metrics_api.ownership import owner_of
 from tonnage.metrics_api.pods import pod_info
 from tonnage.metrics_api.settings import MetricsApiSettings
 from tonnage.spec import ModelService
@@ -35,6 +37,25 @@ def test_the_program_reads_the_settings() -> None:
     assert mounts[settings.certificate.rpartition("/")[0]] == "tls"
     assert container["command"][-1].rpartition("/")[0] in mounts
     assert settings.grace_s < pod["terminationGracePeriodSeconds"]
+
+
+def test_it_knows_itself_by_the_service_that_is_registered() -> None:
+    """What it takes for its own is what the APIServices name, and it may read just those."""
+    objects = made(namespace="n", ca_bundle="UEVN")
+    settings = json.loads(objects["ConfigMap", f"{NAME}-settings"]["data"]["metrics-api.json"])
+    registered = {name: one for (kind, name), one in objects.items() if kind == "APIService"}
+    for version in ("v1beta1", "v1beta2"):
+        one = registered[f"{version}.custom.metrics.k8s.io"]
+        assert owner_of(version, one, settings["service"]).whose == "ours"
+    rules = [one for one in objects["ClusterRole", NAME]["rules"] if one["resources"] == ["apiservices"]]
+    assert [(set(one["resourceNames"]), one["verbs"]) for one in rules] == [(set(registered), ["get"])]
+
+
+def test_no_probe_outlasts_its_period() -> None:
+    """A try that may take longer than the time to the next makes failures slower than they read."""
+    (container,) = made()["Deployment", NAME]["spec"]["template"]["spec"]["containers"]
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[name]["timeoutSeconds"] <= container[name]["periodSeconds"]
 
 
 def test_two_replicas_keep_apart_and_one_may_go() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from tonnage.contract import latency_buckets as layout
-from tonnage.metrics_api.answers import answers
+from tonnage.kube.quantity import parse_quantity
+from tonnage.metrics_api.answers import Answers
 from tonnage.metrics_api.api import BadRequest, MetricRequest, NotFound
 from tonnage.metrics_api.pods import pod_info
 from tonnage.metrics_api.policy import Policy
@@ -49,7 +52,8 @@ def store() -> Store:
 
 def ask(store, resource, name, metric=P99, policy=Policy(), now_s=101.0, selector="", namespace="ns"):
     request = MetricRequest("v1beta2", namespace, resource, name, metric, selector)
-    return {one.name: one.value for one in answers(request, store, policy, now_s, 1e9)}
+    items = map(json.loads, Answers(store, policy).answer(request, now_s, 1e9))
+    return {one["describedObject"]["name"]: parse_quantity(one["value"]).milli_value / 1000 for one in items}
 
 
 def test_a_mean_hides_what_the_fleet_shows(store):
@@ -126,5 +130,39 @@ def test_what_is_not_there_is_said(store):
 
 def test_the_windows_age_and_length_are_told(store):
     """A value is as old as its reading, and covers the server's own window."""
-    value = answers(MetricRequest("v1beta2", "ns", "pods", "p1", P99), store, Policy(), 103.0, 1e9)[0]
-    assert (value.at_s, value.window_s) == (1e9 - 3, 30)
+    request = MetricRequest("v1beta2", "ns", "pods", "p1", P99)
+    item = json.loads(Answers(store, Policy()).answer(request, 103.0, 1e9)[0])
+    assert (item["timestamp"], item["windowSeconds"]) == ("2001-09-09T01:46:37Z", 30)
+
+
+def test_what_is_kept_is_what_would_be_said(store):
+    """Words made ahead follow a pod's page, its state and its age."""
+    answers = Answers(store, Policy())
+
+    def said(now_s):
+        request = MetricRequest("v1beta2", "ns", "pods", "*", P99, "")
+        items = map(json.loads, answers.answer(request, now_s, 1e9 + now_s))
+        return {one["describedObject"]["name"]: (one["value"], one["timestamp"][-3:]) for one in items}
+
+    assert said(101.0)["p9"][1] == "20Z"
+    record = store.pod("ns", "p9")
+    record.read(reading({468: 100}, 105.0))
+    answers.prepare(record, 105.0, 1e9 + 105.0)
+    assert said(106.0)["p9"] == (said(106.0)["p0"][0], "25Z")
+    store.put_pod(pod_info(pod("p9", ready=False)))
+    assert "p9" not in said(106.0)
+    store.put_pod(pod_info(pod("p9")))
+    assert set(said(121.0)) == {"p9"}
+
+
+def test_a_selection_follows_labels_and_pods(store):
+    """Which pods a selector means is remembered, and never longer than it is true."""
+    by_app = equalities({"app": "shop"})
+    assert len(store.selected("ns", by_app)) == len(store.selected("ns", by_app)) == 10
+    store.put_pod(pod_info(pod("p3", labels={"app": "other"})))
+    assert "p3" not in [one.info.name for one in store.selected("ns", by_app)]
+    store.put_pod(pod_info(pod("p3")))
+    store.put_pod(pod_info(pod("q")))
+    store.drop_pod("ns", "p0")
+    names = [one.info.name for one in store.selected("ns", by_app)]
+    assert names == ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "q"]

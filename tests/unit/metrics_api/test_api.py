@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,10 +54,17 @@ def test_a_value_is_rounded_up_to_thousandths(value):
 
 def test_both_versions_are_worded_their_way():
     """v1beta1 has the metric's name beside, v1beta2 inside."""
-    value = api.Value("Deployment", "d", 0.25, 0.0, 30.0)
     for version, key in (("v1beta1", "metricName"), ("v1beta2", "metric")):
-        request = api.MetricRequest(version, "ns", "deployments.apps", "d", "m")
-        item = api.value_list(request, [value])["items"][0]
+        wording = api.Wording(version, "deployments.apps", "ns", "m")
+        answer = json.loads(api.value_list(version, [wording.item("d", 0.25, 0.0, 30.0)]))
+        (item,) = answer["items"]
+        assert answer["apiVersion"] == f"custom.metrics.k8s.io/{version}"
         assert (item["value"], item["windowSeconds"], item["timestamp"]) == ("250m", 30, "1970-01-01T00:00:00Z")
-        assert item["describedObject"]["apiVersion"] == "apps/v1"
-        assert key in item
+        described = {"kind": "Deployment", "namespace": "ns", "apiVersion": "apps/v1", "name": "d"}
+        assert item["describedObject"] == described
+        assert item[key] in ("m", {"name": "m", "selector": None})
+
+
+def test_nothing_is_an_empty_list():
+    """No item is no null."""
+    assert json.loads(api.value_list("v1beta2", []))["items"] == []

@@ -160,3 +160,25 @@ def test_whose_the_api_is(service, whose, words):
     assert owner.whose == whose
     assert words in str(owner)
     assert json.dumps(str(owner))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, "adapter, which"),
+        ({"annotations": {"meta.helm.sh/release-name": "pa", "meta.helm.sh/release-namespace": "m"}}, "Helm release m/pa"),
+        (
+            {
+                "managedFields": [
+                    {"manager": "kubectl", "fieldsV1": {"f:spec": {}}},
+                    {"manager": "kube-apiserver", "fieldsV1": {"f:status": {}}},
+                ]
+            },
+            "written by kubectl",
+        ),
+    ],
+)
+def test_who_installed_another_owner_is_said(metadata, words):
+    """So that whoever reads it knows whom to ask."""
+    spec = {"service": {"namespace": "m", "name": "adapter"}}
+    assert words in str(owner_of("v1beta1", {"metadata": metadata, "spec": spec}, "a/b"))

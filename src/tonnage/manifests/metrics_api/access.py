@@ -1,8 +1,8 @@
 """What the metrics API may do in the cluster, and who may ask it: no more than each of them needs.
 
-It reads pods, and finds the pods of Services and Deployments; it asks the API server who may do what
-(``system:auth-delegator``) and by which certificate the API server itself is known (a ConfigMap in
-``kube-system``). The HPA controller may read metrics, which no default role lets it.
+It reads pods, finds the pods of Services and Deployments, and sees whose the API is; it asks the API server
+who may do what (``system:auth-delegator``) and by which certificate the API server itself is known (a
+ConfigMap in ``kube-system``). The HPA controller may read metrics, which no default role lets it.
 
 Source: kubernetes v1.37.2 plugin/pkg/auth/authorizer/rbac/bootstrappolicy (policy.go, controller_policy.go,
 namespace_policy.go).
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lightkube.models import core_v1, rbac_v1
 
-from tonnage.manifests.metrics_api.identity import GROUP, NAME, MetricsApi, metadata
+from tonnage.manifests.metrics_api.identity import GROUP, NAME, VERSIONS, MetricsApi, metadata
 
 API_VERSION: Final = "rbac.authorization.k8s.io/v1"
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
@@ -39,6 +39,12 @@ def roles(wanted: MetricsApi) -> list[dict[str, Any]]:
             NAME,
             rbac_v1.PolicyRule(apiGroups=[""], resources=["pods", "services"], verbs=list(_WATCH)),
             rbac_v1.PolicyRule(apiGroups=["apps"], resources=["deployments"], verbs=list(_WATCH)),
+            rbac_v1.PolicyRule(
+                apiGroups=["apiregistration.k8s.io"],
+                resources=["apiservices"],
+                resourceNames=[f"{version}.{GROUP}" for version in VERSIONS],
+                verbs=["get"],
+            ),
         ),
         _binding(NAME, NAME, own),
         _binding(f"{NAME}-auth-delegator", "system:auth-delegator", own),

@@ -45,7 +45,7 @@ def serving(wanted: MetricsApi) -> list[dict[str, Any]]:
         apiVersion="v1",
         kind="ConfigMap",
         metadata=metadata(CONFIG_NAME, wanted.namespace),
-        data={CONFIG_FILE: _settings_text()},
+        data={CONFIG_FILE: _settings_text(wanted)},
     )
     return [
         one.to_dict()
@@ -53,13 +53,14 @@ def serving(wanted: MetricsApi) -> list[dict[str, Any]]:
     ]
 
 
-def _settings_text() -> str:
-    """Its settings: where it listens and with what it proves who it is; the rest is its own defaults."""
+def _settings_text(wanted: MetricsApi) -> str:
+    """Its settings: where it listens, who it is and with what it proves that; the rest is its own defaults."""
     return json_text(
         {
             "port": PORT,
             "certificate": f"{TLS_FOLDER}/tls.crt",
             "key": f"{TLS_FOLDER}/tls.key",
+            "service": f"{wanted.namespace}/{NAME}",
         }
     )
 
@@ -89,7 +90,7 @@ def _deployment(wanted: MetricsApi) -> apps_v1.Deployment:
             template=core_v1.PodTemplateSpec(
                 metadata=meta_v1.ObjectMeta(
                     labels=labels(),
-                    annotations={HASH_ANNOTATION: hashlib.sha256(_settings_text().encode()).hexdigest()},
+                    annotations={HASH_ANNOTATION: hashlib.sha256(_settings_text(wanted).encode()).hexdigest()},
                 ),
                 spec=_pod(wanted),
             ),
