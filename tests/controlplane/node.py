@@ -35,11 +35,13 @@ from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import ConfigMap, Node, Pod, Secret, ServiceAccountToken
 from lightkube.types import PatchType
 
+from controlplane import volumes
 from controlplane.environment import files_of
+from controlplane.identity import host_name, identity_files
 from controlplane.logs import Logs
 from controlplane.network import Network
 from controlplane.plane import ControlPlane, die_with_parent, free_port
-from controlplane.pod import Outside, PodRun, now_text
+from controlplane.pod import Outside, PodRun, image_name, now_text
 from controlplane.sandbox import Mount, Sandbox
 
 LEASE_S = 10.0
@@ -58,6 +60,8 @@ class NodeSettings:
         address: Its address.
         addresses: Namespace to address of those that its pods may use, made beforehand.
         images: Name of an image, without tag, to the command that it runs.
+        contents: Name of an image, without tag, to its own folders: path in it to path here.
+        dns: Address of the cluster's DNS server; empty for none.
         labels: Further labels.
         capacity: What it has, such as ``{"cpu": "8", "nvidia.com/gpu": "4"}``.
         taints: As in the API.
@@ -76,6 +80,8 @@ class NodeSettings:
     address: str
     addresses: Mapping[str, str]
     images: Mapping[str, list[str]]
+    contents: Mapping[str, Mapping[str, str]]
+    dns: str
     labels: Mapping[str, str]
     capacity: Mapping[str, str]
     taints: list[dict[str, str]]
@@ -105,6 +111,7 @@ class Kubelet:
         self._pods: dict[str, _Running] = {}
         self._data: dict[tuple[str, str, str], dict[str, str]] = {}
         self._tokens: dict[str, str] = {}
+        self._lasting: dict[str, dict[str, Path]] = {}
         self._logs = Logs(self._find)
 
     async def run(self) -> None:
@@ -217,8 +224,10 @@ class Kubelet:
                     await self._look(uid, plain)
                 for known in self._pods.values():
                     self._logs.follow(known.run)
-                for uid in [uid for uid in self._pods if uid not in seen]:
-                    self._pods[uid].run.end(0.0)  # its object is gone
+                for uid in [uid for uid in self._pods if uid not in seen]:  # its object is gone
+                    self._pods[uid].run.end(0.0)
+                    if self._pods[uid].task.done():
+                        self._free.append(self._pods.pop(uid).namespace)
             except (ApiError, OSError, Exception) as error:  # the API server may be away for a while
                 sys.stderr.write(f"watch: {error!r}\n")
             await asyncio.sleep(RESYNC_S / 4)
@@ -251,7 +260,9 @@ class Kubelet:
             backoff_s=s.backoff_s,
         )
         pod["spec"]["containers"] = [self._with_api(one) for one in pod["spec"]["containers"]]
-        run = PodRun(pod, Sandbox(folder, namespace), s.addresses[namespace], outside)
+        ip = s.addresses[namespace]
+        sandbox = Sandbox(folder, namespace, host_name(pod), identity_files(pod, ip, s.dns))
+        run = PodRun(pod, sandbox, ip, outside)
         task = asyncio.get_running_loop().create_task(self._live(uid, pod, run))
         self._pods[uid] = _Running(run, task, namespace)
 
@@ -316,6 +327,7 @@ class Kubelet:
             if kind == "Secret":
                 data = {key: base64.b64decode(value).decode() for key, value in data.items()}
             self._data[kind, namespace, name] = data
+        self._lasting[pod["metadata"]["uid"]] = await volumes.folders(self._client, pod)
         account = pod["spec"].get("serviceAccountName", "default")
         for volume in pod["spec"].get("volumes", []):
             for source in volume.get("projected", {}).get("sources", []):
@@ -340,6 +352,9 @@ class Kubelet:
         made: dict[str, Path] = {}
         authority = Path(self._settings.authority).read_text()
         for volume in pod["spec"].get("volumes", []):
+            if volumes.outlives(volume):
+                made[volume["name"]] = volumes.folder_of(volume, self._lasting[pod["metadata"]["uid"]])
+                continue
             place = folder / "volumes" / volume["name"]
             look_up = lambda kind, name: self._data[kind, pod["metadata"]["namespace"], name]  # noqa: E731
             files = files_of(pod, volume, look_up, lambda one: self._tokens[_token_key(pod, one)], authority)
@@ -353,7 +368,8 @@ class Kubelet:
             made[volume["name"]] = place
         found: dict[str, list[Mount]] = {}
         for container in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
-            found[container["name"]] = [
+            own = self._settings.contents.get(image_name(container), {})
+            found[container["name"]] = [Mount(Path(here), inside, True) for inside, here in own.items()] + [
                 Mount(made[one["name"]], one["mountPath"], bool(one.get("readOnly")), one.get("subPath", ""))
                 for one in container.get("volumeMounts", [])
             ]
@@ -396,6 +412,8 @@ class ProcessNode:
         name: Its name.
         pods_max: Addresses to make.
         images: Name of an image, without tag, to the command that it runs.
+        contents: Name of an image, without tag, to its own folders: path in it to path here.
+        dns: Address of the cluster's DNS server; empty for none.
         labels: Further labels.
         capacity: What it has beside the defaults.
         taints: As in the API.
@@ -407,6 +425,8 @@ class ProcessNode:
     name: str
     pods_max: int = 10
     images: Mapping[str, list[str]] = field(default_factory=dict)
+    contents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    dns: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     capacity: Mapping[str, str] = field(default_factory=dict)
     taints: list[dict[str, str]] = field(default_factory=list)
@@ -437,6 +457,8 @@ class ProcessNode:
             "address": self.network.gateway,
             "addresses": addresses,
             "images": {name: list(command) for name, command in self.images.items()},
+            "contents": {name: dict(folders) for name, folders in self.contents.items()},
+            "dns": self.dns,
             "labels": dict(self.labels),
             "capacity": dict(self.capacity),
             "taints": self.taints,

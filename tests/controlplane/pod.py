@@ -166,13 +166,8 @@ class PodRun:
     def _start(self, one: _Container) -> None:
         spec = one.spec
         try:
-            image = (
-                spec.get("image", "").rpartition("@")[0]
-                or spec.get("image", "").rpartition(":")[0]
-                or spec.get("image", "")
-            )
             variables = environment_of(self.pod, spec, self.outside.look_up, self.ip, self.outside.host_ip)
-            command = command_of(spec, self.outside.images.get(image, ()), variables)
+            command = command_of(spec, self.outside.images.get(image_name(spec), ()), variables)
             security = {**self.pod["spec"].get("securityContext", {}), **spec.get("securityContext", {})}
             if security.get("runAsNonRoot") and not security.get("runAsUser"):
                 security["runAsUser"] = (
@@ -343,6 +338,12 @@ class PodRun:
         if one.last:
             status["lastState"] = {"terminated": one.last}
         return status
+
+
+def image_name(container: Mapping[str, Any]) -> str:
+    """A container's image, without tag or digest."""
+    image: str = container.get("image", "")
+    return image.rpartition("@")[0] or image.rpartition(":")[0] or image
 
 
 def probes_of(container: Mapping[str, Any]) -> dict[Kind, ProbeSettings]:

@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,14 @@ class Sandbox:
     Attributes:
         folder: For layers and logs.
         namespace: Network namespace.
+        hostname: What they are called; empty for this machine's own name.
+        files: Written into each of them: path to text.
     """
 
     folder: Path
     namespace: str
+    hostname: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def start(
         self,
@@ -59,6 +63,10 @@ class Sandbox:
         for part in ("upper", "work", "root"):
             (layer / part).mkdir(parents=True, exist_ok=True)
         layer.chmod(0o755)
+        for path, text in self.files.items():
+            file = layer / "upper" / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
         script = self._script(layer, container, command, mounts, security)
         with (self.folder / f"{name}.{life}.log").open("ab") as log:
             return subprocess.Popen(
@@ -70,6 +78,7 @@ class Sandbox:
                     self.namespace,
                     "unshare",
                     "--mount",
+                    "--uts",
                     "--pid",
                     "--fork",
                     "--kill-child",
@@ -80,13 +89,18 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"], "HOME": "/tmp", "LANG": "C.UTF-8", **environment},
+                env={**self._variables(), **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
 
-    @staticmethod
+    def _variables(self) -> dict[str, str]:
+        """What a runtime sets besides the manifest's variables."""
+        found = {"PATH": os.environ["PATH"], "HOME": "/tmp", "LANG": "C.UTF-8"}
+        return found | ({"HOSTNAME": self.hostname} if self.hostname else {})
+
     def _script(
+        self,
         layer: Path,
         container: Mapping[str, Any],
         command: Sequence[str],
@@ -95,6 +109,7 @@ class Sandbox:
     ) -> str:
         root = str(layer / "root")
         lines = [
+            *([f"echo {shlex.quote(self.hostname)} > /proc/sys/kernel/hostname"] if self.hostname else []),
             "mount --make-rprivate /",
             f"mount -t overlay overlay -o lowerdir=/,upperdir={layer}/upper,workdir={layer}/work {root}",
             f"chmod o+rx {root}{ROOT_READABLE}",
@@ -119,7 +134,9 @@ class Sandbox:
         if security.get("readOnlyRootFilesystem"):
             lines.append(f"mount -o remount,ro {root}")
         user, group = security.get("runAsUser", 0), security.get("runAsGroup", security.get("runAsUser", 0))
-        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+        groups = [str(one) for one in (security.get("fsGroup"), *security.get("supplementalGroups", ())) if one]
+        become = ["setpriv", f"--reuid={user}", f"--regid={group}"]
+        become.append(f"--groups={','.join(groups)}" if groups else "--clear-groups")
         if security.get("allowPrivilegeEscalation") is False:
             become.append("--no-new-privs")
         if "ALL" in security.get("capabilities", {}).get("drop", []):

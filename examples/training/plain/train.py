@@ -1,13 +1,13 @@
-"""Which letter comes next? Learned by several processes together, with nothing but Python's standard library.
+"""Which letter comes next? Learned by several processes together, with Python's standard library alone.
 
-    python train.py --checkpoint /tmp/letters.json --local 3      three processes on this machine
-    python train.py --checkpoint /tmp/letters.json                one of several: see ``place``
+    python train.py --checkpoint /tmp/letters.json             one process
+    python train.py --checkpoint /tmp/letters.json --local 3   three, on this machine
 
 The text is Python's own documentation (``pydoc_data.topics``). The model gives each letter a score from the
 two before it: two tables of weights, trained by gradient descent. Each process takes its share of every
 step's positions, and the gradients are summed in a ring: each process listens to the one before it and speaks
 to the one after it, so that every process sends and receives twice the size of the gradients, however many
-they are.
+they are. They find each other through process 0, whose address all of them are told.
 
 When a process is lost its neighbours notice at once, end with exit code 1, and so on around the ring; started
 again, all of them go on from the last checkpoint, which process 0 reads and sends around. SIGTERM to any
@@ -37,6 +37,7 @@ from pydoc_data import topics
 LETTERS = string.ascii_lowercase + " .,'()_=\n"
 SIZE = len(LETTERS)
 STOPPED = 128 + signal.SIGTERM
+FOLDER = "TONNAGE_CHECKPOINT_DIR"
 Address = tuple[str, int]
 
 
@@ -47,34 +48,43 @@ class Lost(Exception):
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Learns which letter comes next.")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="file to resume from and to save in")
+    folder = os.environ.get(FOLDER)
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path(folder, "letters.json") if folder else None,
+        required=folder is None,
+        help=f"file to resume from and to save in (letters.json in ${FOLDER}, where that is set)",
+    )
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=2000, help="positions per step, of all together")
     parser.add_argument("--rate", type=float, default=8.0, help="learning rate")
     parser.add_argument("--save-every", type=int, default=10, help="steps between checkpoints")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for another process")
     parser.add_argument("--local", type=int, default=0, help="start so many processes here")
-    parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--hosts", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 class Ring:
-    """Processes that know their neighbours; the first one leads.
+    """Processes that know their neighbours.
 
     Args:
         rank: This process.
-        addresses: Where each listens, by rank.
-        timeout_s: Longest wait for a neighbour.
+        world: How many there are.
+        leader: Where process 0 is met; it listens there.
+        timeout_s: Longest wait for another process.
     """
 
-    def __init__(self, rank: int, addresses: Sequence[Address], timeout_s: float) -> None:
-        self.rank, self.world, self.timeout_s = rank, len(addresses), timeout_s
-        if self.world == 1:
+    def __init__(self, rank: int, world: int, leader: Address, timeout_s: float) -> None:
+        self.rank, self.world, self.timeout_s = rank, world, timeout_s
+        self._end_s = time.monotonic() + timeout_s
+        if world == 1:
             return
-        with socket.create_server(("", addresses[rank][1])) as door:
+        with socket.create_server(("", 0)) as door:
             door.settimeout(timeout_s)
-            self._after = self._reach(addresses[(rank + 1) % self.world])
+            mine = door.getsockname()[1]
+            addresses = self._gather(leader, mine) if rank == 0 else self._call(leader, mine)
+            self._after = self._reach(addresses[(rank + 1) % world])
             try:
                 self._before, _ = door.accept()
             except TimeoutError:
@@ -87,14 +97,52 @@ class Ring:
     def _left(self) -> int:
         return (self.rank - 1) % self.world
 
+    def _gather(self, leader: Address, mine: int) -> list[Address]:
+        """Process 0: wait until all others have called, and tell them where each of them listens."""
+        calls: dict[int, tuple[socket.socket, Address]] = {}
+        with socket.create_server(("", leader[1])) as door:
+            while len(calls) < self.world - 1:
+                door.settimeout(max(0.01, self._end_s - time.monotonic()))
+                try:
+                    call, (host, _) = door.accept()
+                    call.settimeout(5.0)
+                    rank, port = json.loads(call.makefile().readline())
+                except TimeoutError:
+                    missing = sorted(set(range(1, self.world)) - set(calls))
+                    raise Lost(f"processes {missing} must call within {self.timeout_s:g} s") from None
+                except (OSError, ValueError):
+                    continue  # not one of us, or gone again
+                calls[rank] = (call, (host, port))  # one that was started again calls twice
+            own = calls[1][0].getsockname()[0]
+            addresses = [(own, mine), *(calls[rank][1] for rank in range(1, self.world))]
+            for call, _ in calls.values():
+                try:
+                    call.sendall(json.dumps(addresses).encode() + b"\n")
+                except OSError:
+                    pass  # its neighbours will miss it
+                call.close()
+        return addresses
+
+    def _call(self, leader: Address, mine: int) -> list[Address]:
+        """The others: tell process 0 where this one listens, and wait for all addresses."""
+        while True:
+            with self._reach(leader) as call:
+                call.settimeout(self.timeout_s)
+                try:
+                    call.sendall(json.dumps([self.rank, mine]).encode() + b"\n")
+                    return [(host, port) for host, port in json.loads(call.makefile().readline())]
+                except (OSError, ValueError):
+                    if time.monotonic() > self._end_s:
+                        raise Lost("process 0 must answer") from None
+            time.sleep(0.2)
+
     def _reach(self, address: Address) -> socket.socket:
-        """Connect to the next one, which may not be up yet; neither may its name."""
-        end_s = time.monotonic() + self.timeout_s
+        """Connect to another one, which may not be up yet; neither may its name."""
         while True:
             try:
                 return socket.create_connection(address, timeout=5.0)
             except OSError as error:
-                if time.monotonic() > end_s:
+                if time.monotonic() > self._end_s:
                     raise Lost(f"{address[0]}:{address[1]} must be reached, got: {error}") from None
             time.sleep(0.2)
 
@@ -212,6 +260,7 @@ def train(ring: Ring, model: Model, options: argparse.Namespace, stop: list[int]
         if stopped:
             print(f"process {ring.rank}: stopped after step {model.step}", flush=True)
             return STOPPED
+    ring.spread(b"")  # nobody is done before the last checkpoint is written
     print(f"process {ring.rank}: done", flush=True)
     return 0
 
@@ -227,28 +276,25 @@ def save(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
-def place(options: argparse.Namespace) -> tuple[int, list[Address]]:
-    """This process's rank, and where all processes listen.
+def place() -> tuple[int, int, Address]:
+    """This process's number, how many there are, and where process 0 is met.
 
-    ``RANK`` (or ``JOB_COMPLETION_INDEX``, which an Indexed Job sets) and ``HOSTS``, a list such as
-    ``letters-0.letters:29500,letters-1.letters:29500``; without them there is one process.
+    Tonnage sets these variables, and an Indexed Job its own; without them there is one process.
     """
-    rank = options.rank
-    if rank is None:
-        rank = int(os.environ.get("RANK") or os.environ.get("JOB_COMPLETION_INDEX") or 0)
-    hosts = options.hosts or os.environ.get("HOSTS") or "127.0.0.1:0"
-    pairs = [one.rpartition(":") for one in hosts.split(",")]
-    return rank, [(host, int(port)) for host, _, port in pairs]
+    variables = os.environ
+    rank = int(variables.get("TONNAGE_WORKER_INDEX") or variables.get("JOB_COMPLETION_INDEX") or 0)
+    leader = variables.get("TONNAGE_LEADER", "127.0.0.1"), int(variables.get("TONNAGE_PORT", "29500"))
+    return rank, int(variables.get("TONNAGE_WORKERS", "1")), leader
 
 
 def start_here(count: int) -> int:
-    """Start processes on this machine, and end all of them when one does; returns the worst exit code."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    hosts = ",".join(f"127.0.0.1:{door.getsockname()[1]}" for door in doors)
-    for door in doors:
-        door.close()
-    words = [sys.executable, __file__, *sys.argv[1:], "--local=0", f"--hosts={hosts}"]
-    children = [subprocess.Popen([*words, f"--rank={rank}"]) for rank in range(count)]
+    """Start processes on this machine; returns the worst exit code."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    told = {"TONNAGE_WORKERS": str(count), "TONNAGE_LEADER": "127.0.0.1", "TONNAGE_PORT": str(port)}
+    words = [sys.executable, __file__, *sys.argv[1:], "--local=0"]
+    variables = [{**os.environ, **told, "TONNAGE_WORKER_INDEX": str(rank)} for rank in range(count)]
+    children = [subprocess.Popen(words, env=one) for one in variables]
     signal.signal(signal.SIGTERM, lambda *_: [child.terminate() for child in children])
     signal.signal(signal.SIGINT, lambda *_: None)  # the children have it too
     return max(abs(child.wait()) for child in children)
@@ -262,11 +308,11 @@ def main() -> int:
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: stop.append(got))
-    rank, addresses = place(options)
+    rank, world, leader = place()
     model = Model()
     try:
-        ring = Ring(rank, addresses, options.timeout)
-        print(f"process {rank} of {ring.world} on {socket.gethostname()}", flush=True)
+        ring = Ring(rank, world, leader, options.timeout)
+        print(f"process {rank} of {world} on {socket.gethostname()}", flush=True)
         saved = options.checkpoint.read_bytes() if rank == 0 and options.checkpoint.exists() else b""
         saved = ring.spread(saved)
         if saved:

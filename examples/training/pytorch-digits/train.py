@@ -33,13 +33,21 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler
 
 STOPPED = 128 + signal.SIGTERM
+FOLDER = "TONNAGE_CHECKPOINT_DIR"
 TEST_ITEMS = 297
 
 
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Learns handwritten digits.")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="file to resume from and to save in")
+    folder = os.environ.get(FOLDER)
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path(folder, "digits.pt") if folder else None,
+        required=folder is None,
+        help=f"file to resume from and to save in (digits.pt in ${FOLDER}, where that is set)",
+    )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=32, help="items per process and step")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate")
@@ -155,11 +163,15 @@ class Training:
         return float((scores.argmax(1) == self.digits[-TEST_ITEMS:]).float().mean())
 
     def save(self) -> None:
-        """Write the checkpoint: beside the old one, then in its place."""
+        """Write the checkpoint; no process goes on before it is there."""
         random: list[torch.Tensor | None] = [None] * self.world
         dist.all_gather_object(random, self._random())
-        if self.rank:
-            return
+        if self.rank == 0:
+            self._write(random)
+        dist.barrier()
+
+    def _write(self, random: list[torch.Tensor | None]) -> None:
+        """Write the file: beside the old one, then in its place."""
         state = {
             "model": self.net.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
