@@ -48,6 +48,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="runs of the real server at each rate")
     parser.add_argument("--duration", type=float, default=20.0, help="seconds of one run")
     parser.add_argument("--nice", type=int, default=0, help="niceness of server and load")
+    parser.add_argument(
+        "--realtime", action="store_true", help="real-time priority for both, so that nobody else takes part"
+    )
     parser.add_argument("--quick", action="store_true", help="a rough profile")
     parser.add_argument("--profiles", type=Path, help="folder of profiles that are there already")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for results")
@@ -116,7 +119,11 @@ def measure(
     """Latencies of the real server at one rate."""
     settings = profile.settings
     assert settings is not None
-    command = ["taskset", "-c", "0", *nicely(options), str(TONNAGE), "serve", str(path), "--port", str(PORT)]
+    where = profile.machine
+    assert where is not None
+    # where the profile was measured: the lowest CPU often serves the machine's interrupts
+    server_cpus, load_cpus = (",".join(map(str, one)) for one in (where.cpus_server, where.cpus_generator))
+    command = ["taskset", "-c", server_cpus, *nicely(options), str(TONNAGE), "serve", str(path), "--port", str(PORT)]
     command += [
         "--host",
         "127.0.0.1",
@@ -136,7 +143,7 @@ def measure(
         load = [
             "taskset",
             "-c",
-            "1",
+            load_cpus,
             *nicely(options),
             str(TONNAGE),
             "load",
@@ -199,7 +206,9 @@ def show(model: str, found: dict[str, Any]) -> None:
 
 
 def nicely(options: argparse.Namespace) -> list[str]:
-    """The words that set the niceness."""
+    """The words that set the priority."""
+    if options.realtime:
+        return ["chrt", "-f", "5"]
     return ["nice", "-n", str(options.nice)] if options.nice else []
 
 

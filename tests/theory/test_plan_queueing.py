@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tonnage.plan.lattice import decay_of
 from tonnage.plan.queueing import UTILIZATION_MAX, Estimate, estimate
 from tonnage.plan.service_time import FloatArray, ServiceLaw
+from tonnage.profile.pauses import PauseCost
 
 PERCENTILES = (50.0, 95.0, 99.0)
 
@@ -208,3 +210,23 @@ def test_probabilities_sum_to_one(size, share, spread):
     assert bool(np.all(np.diff(result.within) >= 0))
     assert result.at(0.001) >= float(service.times_s.min()) - float(result.times_s[4])
     assert 1.0 - 1e-9 <= result.batch_size_mean <= size + 1e-9
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
+@pytest.mark.parametrize("extra", [0.5, 2.0])
+def test_a_first_service_that_takes_longer_waits_as_theory_says(share, extra):
+    """M/G/1 with an exceptional first service in each busy time.
+
+    Source: Welch, On a generalized M/G/1 queuing process in which the first customer of each busy period
+    receives exceptional service, Oper. Res. 12 (1964); mean wait by the balance of the squared work.
+    """
+    plain = linear(1, 0.0, 0.001, (0.5, 1.0, 1.5))
+    service = replace(plain, pause_cost=PauseCost(((1e-9, extra * 0.001),)))
+    found = solved(service, share)
+    rate, mean = share / 0.001, 0.001
+    square = float((service.times_s[0] ** 2) @ service.weights)
+    first = float(((service.times_s[0] + extra * 0.001) ** 2) @ service.weights)
+    idle = (1 - share) / (1 - share + rate * (mean + extra * 0.001))
+    theory = rate * ((1 - idle) * square + idle * first) / (2 * (1 - share))
+    assert found.waiting_mean_s == pytest.approx(theory, rel=0.02)
+    assert found.mean_s == pytest.approx(theory + mean + idle * extra * 0.001, rel=0.02)

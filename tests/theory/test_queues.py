@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tonnage.profile.pauses import PauseCost
 from tonnage.traffic import PoissonArrivals
 from tonnage.twin.requests import (
     Balancing,
@@ -134,6 +136,20 @@ def test_mg1(variation):
     theory_s = load * (1 + variation**2) / (2 * (1 - load))
     server = single("lognormal", variation=variation)
     agrees(replicated(server, load, wait_s, requests=600_000), theory_s, width_max=0.06)
+
+
+@pytest.mark.parametrize("load", [0.3, 0.8])
+def test_mg1_with_a_longer_first_service(load):
+    """Who finds the server idle takes longer: the wait by the balance of the squared work.
+
+    Source: Welch, On a generalized M/G/1 queuing process in which the first customer of each busy period
+    receives exceptional service, Oper. Res. 12 (1964).
+    """
+    extra = 0.7
+    idle = (1 - load) / (1 - load + load * (1 + extra))
+    theory_s = load * ((1 - idle) + idle * (1 + extra) ** 2) / (2 * (1 - load))
+    server = replace(single("deterministic"), pause_cost=PauseCost(((1e-9, extra),)))
+    agrees(replicated(server, load, wait_s, requests=600_000), theory_s)
 
 
 def test_mm1k_refuses_the_known_share():

@@ -19,7 +19,7 @@ DEVIATIONS: Final = 3.0
 For a normal distribution the 99th percentile is 2.33 standard deviations, 2.9 mean absolute deviations,
 above the mean; the times of batches that run one after the other add up as the root of their number.
 """
-WORTHWHILE_SHARE: Final = 0.97
+WORTHWHILE_SHARE: Final = 0.95
 """Of the best throughput of any batch size, what the size in use must reach."""
 WORTHWHILE_S_MIN: Final = 0.001
 """Largest batches below this are never cut: what surrounds a batch costs more than a larger one loses."""

@@ -22,9 +22,10 @@ from tonnage.errors import EnvironmentFault, Problem, SpecError
 from tonnage.local.source import Source, read_source
 from tonnage.profile.document import dump_profile, write_profile, write_whole
 from tonnage.profile.importing import profile_from_csv, profile_from_perf_analyzer
+from tonnage.profile.load_parts import Capacity, Objective
 from tonnage.profile.measure import Step, measure
 from tonnage.profile.objective import parse_objective, shown_objective, with_capacity
-from tonnage.profile.parts import Capacity, ModelProfile, Objective
+from tonnage.profile.parts import ModelProfile
 from tonnage.profile.plan import FULL, QUICK, MeasurePlan
 from tonnage.profile.report import plotly_problem, render_profile
 from tonnage.profile.view import print_profile

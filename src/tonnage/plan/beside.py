@@ -1,8 +1,8 @@
 """What a request takes beside queue and model: sockets, wake-ups, the client's own loop.
 
-Nobody measures it alone. But a profile has latencies at rates at which next to nothing waits, and the queue
-says what of them it explains; what it never explains is taken as a constant. Noise only adds to a latency,
-so the smallest of these differences is nearest to the truth.
+Requests that came after pauses show it, where a profile has them. Where it has none, it has latencies at
+rates at which next to nothing waits, and the queue says what of them it explains; what it never explains is
+taken as a constant. Noise only adds to a latency, so the smallest difference is nearest to the truth.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from tonnage.plan.queueing import estimate
-from tonnage.plan.service_time import service_law
+from tonnage.plan.service_time import after_idle_beside_s, service_law
 from tonnage.profile.parts import ModelProfile
 
 LOAD_SHARE_MAX: Final = 0.7
@@ -23,6 +23,8 @@ def beside_s(profile: ModelProfile) -> float:
     Args:
         profile: Any; 0 where it has no batches, no settings or no measured latencies.
     """
+    if profile.after_idle:
+        return after_idle_beside_s(profile)
     settings, capacity = profile.settings, profile.capacity
     if settings is None or not profile.batches or capacity is None or not capacity.sustainable_per_s:
         return 0.0

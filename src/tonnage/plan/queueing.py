@@ -7,7 +7,8 @@ depend on the size of the batch. Far out its probabilities fall by a constant fa
 near its limit needs no more states than an idle one. A request that arrives sees a batch part of the
 way through and ``q`` requests before it: it waits for the rest of that batch and for ``q // size`` full
 ones, while others join behind it and decide how large its own batch will be. All of this is a sum over
-a lattice of time (``lattice.py``), done by Fourier transforms.
+a lattice of time (``lattice.py``), done by Fourier transforms. A batch that ends an idle time may take longer
+than its size says (``pause_cost``), on average over the idle times of Poisson arrivals.
 
 Why not a closed form: none is known for percentiles when service times depend on the batch. For
 batches of one the result is that of M/G/1, and the tests hold it to Pollaczek and Khinchine, to M/M/1
@@ -129,6 +130,7 @@ class _Chain:
         size: Items in a full batch.
         step_s: Step of the lattice [s].
         service: Probabilities of a batch's steps, shape ``(size, steps)``.
+        first: The same of the batch of one that ends an idle time, shape ``(steps,)``.
         waiting: Probabilities of so many waiting, shape ``(states,)``; beyond, each is ``decay`` times
             the one before.
         decay: In (0, 1).
@@ -139,6 +141,7 @@ class _Chain:
     size: int
     step_s: float
     service: FloatArray
+    first: FloatArray
     waiting: FloatArray
     decay: float
     steps: int
@@ -166,25 +169,28 @@ class _Chain:
 
 def _chain(law: ServiceLaw, rate_per_s: float, size: int) -> _Chain:
     times = law.times_s[:size]
+    first = times[:1] + law.pause_cost.mean(rate_per_s)
     decay = decay_of(rate_per_s, times[-1], law.weights, size)
-    longest_s = float(times.max())
+    longest_s = max(float(times.max()), float(first.max()))
     # long enough that a wait beyond it has a chance below 1e-5
     horizon_s = 3 * longest_s + law.mean_s(size) * math.log(1e5) / (-size * math.log(decay))
     step_s = max(longest_s / _SERVICE_STEPS_MAX, horizon_s / _STEPS_MAX)
     steps = math.ceil(longest_s / step_s) + 2
     service = on_lattice(times, law.weights, step_s=step_s, steps=steps)
+    idle_ended = on_lattice(first, law.weights, step_s=step_s, steps=steps)
     means = rate_per_s * step_s * np.arange(steps, dtype=np.float64)
-    arrivals = service @ poisson_table(means, columns=counts_needed(float(means[-1])))
-    waiting = _solve(arrivals, decay)
+    during = poisson_table(means, columns=counts_needed(float(means[-1])))
+    waiting = _solve(service @ during, (idle_ended @ during)[0], decay)
     length = 1 << math.ceil(math.log2(max(64, horizon_s / step_s + steps)))
-    return _Chain(rate_per_s, size, step_s, service, waiting, decay, length)
+    return _Chain(rate_per_s, size, step_s, service, idle_ended[0], waiting, decay, length)
 
 
-def _solve(arrivals: FloatArray, decay: float) -> FloatArray:
+def _solve(arrivals: FloatArray, first: FloatArray, decay: float) -> FloatArray:
     """Stationary probabilities of the chain, the tail beyond the last state being geometric.
 
     Args:
         arrivals: Probability of so many arrivals during a batch of ``row + 1``, shape ``(size, counts)``.
+        first: The same for the batch of one that ends an idle time, shape ``(counts,)``.
         decay: Ratio of the tail.
     """
     size, counts = arrivals.shape
@@ -192,7 +198,7 @@ def _solve(arrivals: FloatArray, decay: float) -> FloatArray:
     moves = np.zeros((states, states + counts))
     for waiting in range(states):
         left = max(waiting - size, 0)
-        moves[waiting, left : left + counts] = arrivals[min(max(waiting, 1), size) - 1]
+        moves[waiting, left : left + counts] = arrivals[min(waiting, size) - 1] if waiting else first
     # states beyond the last, as multiples of it, lead back to no further than ``size`` below themselves
     last = moves[states - 1].copy()
     powers = decay ** np.arange(1, size + counts + 1)
@@ -213,7 +219,9 @@ def _solve(arrivals: FloatArray, decay: float) -> FloatArray:
 
 def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: float) -> Estimate:
     taken = chain.taken()
-    busy_s = float(taken @ (chain.service @ np.arange(chain.service.shape[1]))) * chain.step_s
+    places = np.arange(chain.service.shape[1])
+    longer = float((chain.first - chain.service[0]) @ places)
+    busy_s = (float(taken @ (chain.service @ places)) + float(chain.waiting[0]) * longer) * chain.step_s
     idle_s = float(chain.waiting[0]) / chain.rate_per_s
     cycle_s = busy_s + idle_s
     waits = _waits(chain, cycle_s)
@@ -223,7 +231,7 @@ def _latency(law: ServiceLaw, chain: _Chain, rate_per_s: float, utilization: flo
     # who waited lies half a step after the lattice, who came to a free model on it
     density = np.zeros(2 * chain.steps)
     density[1::2] = answered
-    density[0 : 2 * chain.service.shape[1] : 2] += (idle_s / cycle_s) * chain.service[0]
+    density[0 : 2 * chain.service.shape[1] : 2] += (idle_s / cycle_s) * chain.first
     np.maximum(density, 0.0, out=density)
     within = np.minimum(np.cumsum(density), 1.0)
     times = chain.step_s / 2 * np.arange(2 * chain.steps, dtype=np.float64)
@@ -273,9 +281,10 @@ def _before(chain: _Chain, cycle_s: float) -> FloatArray:
     counts = during.shape[1]
     frames = math.ceil((chain.waiting.size + counts) / size) + 1
     waiting = chain.extended(size + frames * size)
-    # none waiting and one waiting both start a batch of one; ``full`` is what full batches leave behind
-    starts = np.concatenate(([waiting[0] + waiting[1]], waiting[2:]))
-    alone, full = starts[: size - 1] @ chain.service[: size - 1], starts[size - 1 :]
+    # the batch that ends an idle time leaves nothing behind, as those that take all; ``full`` leave the rest
+    starts = waiting[1:]
+    alone = starts[: size - 1] @ chain.service[: size - 1] + waiting[0] * chain.first
+    full = starts[size - 1 :]
     share = chain.step_s / cycle_s
     likely = 1 + int(np.max(np.flatnonzero(full > _MASS_LEFT), initial=0))
     frames = min(frames, math.ceil((likely + counts) / size) + 1)

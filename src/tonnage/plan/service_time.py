@@ -12,14 +12,17 @@ core or run in one thread, else beside it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from tonnage.batching.service_times import size_classes, worthwhile_size
-from tonnage.profile.parts import Distribution, ModelProfile
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import ModelProfile
+from tonnage.profile.pauses import PauseCost
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,8 +31,6 @@ _EDGES: Final = (*(i / 20 for i in range(20)), 0.97, 0.98, 0.99, 0.995, 0.999, 1
 CORES_APART: Final = 2
 """Cores of one worker from which its event loop and its model do not wait for each other."""
 
-IN_SERVER_RATIO_MAX: Final = 2.0
-"""Batches that seem to take longer than this in the server were measured beside something else."""
 
 
 def cell_weights() -> FloatArray:
@@ -47,6 +48,7 @@ class ServiceLaw:
         fixed_s: What a request takes beside queue and batch [s, >= 0].
         wait_max_s: How long an unfilled batch may be held [s, >= 0].
         workers: Processes of one replica, among which connections fall at random [>= 1].
+        pause_cost: What the first batch after an idle time takes more.
         requests_max_per_s: What the event loop of one worker can read and answer [1/s, > 0].
     """
 
@@ -56,6 +58,7 @@ class ServiceLaw:
     wait_max_s: float = 0.0
     workers: int = 1
     requests_max_per_s: float = math.inf
+    pause_cost: PauseCost = field(default_factory=PauseCost)
 
     def __post_init__(self) -> None:
         if self.times_s.ndim != 2 or self.times_s.shape[0] < 1 or self.times_s.shape[1] != self.weights.size:
@@ -163,13 +166,42 @@ def gathered_size(profile: ModelProfile, size_max: int) -> int:
 
 
 def in_server_ratio(profile: ModelProfile) -> float:
-    """How much longer a batch takes in the running server than alone, where it finds cold caches.
+    """How much longer a batch takes in the running server than alone, where it shares the caches.
 
     Args:
-        profile: Any; 1 where it was not measured, and where the ratio is beyond what caches explain.
+        profile: Any; 1 where it was not measured.
     """
     ratio = profile.overhead.batch_ratio if profile.overhead is not None else None
-    return ratio if ratio is not None and 1 <= ratio <= IN_SERVER_RATIO_MAX else 1.0
+    return ratio if ratio is not None else 1.0
+
+
+def pause_cost(profile: ModelProfile) -> PauseCost:
+    """What the first request after a pause takes more than one that follows another.
+
+    Latencies tell it, since they hold all that a cold core delays; what they are beside the server's own
+    time is the same after any pause, and is no part of it.
+
+    Args:
+        profile: Any; no cost where requests after pauses were not measured.
+    """
+    if not profile.after_idle or not profile.batches:
+        return PauseCost()
+    overhead = profile.overhead
+    around_s = overhead.per_request_s + overhead.per_batch_s if overhead is not None else 0.0
+    busy_s = (profile.batch_mean_s(1) or 0.0) * in_server_ratio(profile) + around_s
+    beside_s = after_idle_beside_s(profile)
+    return PauseCost.rising(
+        (one.pause_s, one.latency_s.at(50) - beside_s - busy_s) for one in profile.after_idle
+    )
+
+
+def after_idle_beside_s(profile: ModelProfile) -> float:
+    """What a request takes beside the server's own time: sockets, wake-ups, the client's own loop [s, >= 0].
+
+    Args:
+        profile: With requests after pauses.
+    """
+    return max(0.0, median(one.latency_s.at(50) - one.cpu_s for one in profile.after_idle))
 
 
 def service_law(
@@ -217,4 +249,5 @@ def service_law(
         wait_max_s=wait_max_s if size > 1 else 0.0,
         workers=workers,
         requests_max_per_s=requests_max_per_s,
+        pause_cost=pause_cost(profile),
     )

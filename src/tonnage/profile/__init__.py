@@ -9,6 +9,7 @@ are started and read at the edge.
 from __future__ import annotations
 
 from tonnage.profile.document import dump_profile, load_profile, parse_profile
-from tonnage.profile.parts import Batch, Distribution, ModelProfile
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch, ModelProfile
 
 __all__ = ["Batch", "Distribution", "ModelProfile", "dump_profile", "load_profile", "parse_profile"]

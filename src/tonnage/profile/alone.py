@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal
@@ -28,7 +29,9 @@ import tonnage.server.worker  # noqa: F401  its memory is the server's, not the 
 from tonnage.contract.server_config import ServerConfig, TensorConfig
 from tonnage.errors import EnvironmentFault, ModelLoadError, TonnageError
 from tonnage.loadgen.oip import parse_inputs, random_bodies
-from tonnage.profile.parts import Batch, Distribution
+from tonnage.profile.interruptions import undisturbed
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch
 from tonnage.profile.running import on_cpus
 from tonnage.server.assemble import assemble
 from tonnage.server.oip.decode import InferRequest, RequestDecoder
@@ -210,28 +213,16 @@ def _measure(order: Order, on_done: Callable[[float], None]) -> Message:
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)  # as the server has it
     early = {size: [bench.run(size, k) for k in range(EARLY + 1)] for size in sizes}
-    rounds: dict[int, list[list[float]]] = {size: [] for size in sizes}
-    cpu_s = dict.fromkeys(sizes, 0.0)
+    rounds: dict[int, list[_Runs]] = {size: [] for size in sizes}
     for number in range(ROUNDS):
         for index, size in enumerate(sizes):
-            cpu_before_s = time.process_time()
             rounds[size].append(bench.repeat(size, order.batch_s / ROUNDS, -(-order.runs_min // ROUNDS)))
-            cpu_s[size] += time.process_time() - cpu_before_s
             on_done((number * len(sizes) + index + 1) / (ROUNDS * len(sizes)))
-    batches = []
-    for size in sizes:
-        times = [one for part in rounds[size] for one in part]
-        batch = Batch(
-            size=size,
-            first_s=early[size][0],
-            early_s=tuple(early[size][1:]),
-            steady_s=Distribution.of(times, keep=True),
-            cpu_s=cpu_s[size] / len(times),
-            thirds_s=tuple(median(part) for part in rounds[size]),
-        )
-        batches.append(batch.model_dump(mode="json", by_alias=True, exclude_none=True))
     return Message(
-        batches=tuple(batches),
+        batches=tuple(
+            _batch(size, early[size], rounds[size]).model_dump(mode="json", by_alias=True, exclude_none=True)
+            for size in sizes
+        ),
         payload=payload,
         bodies=bodies,
         open_inputs=_open_inputs(runtime.signature) if config.model.warmup_inputs is None else (),
@@ -241,6 +232,29 @@ def _measure(order: Order, on_done: Callable[[float], None]) -> Message:
         answer=bench.answer(),
         model_bytes=model_bytes,
         accelerator_bytes=runtime.memory_bytes(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Repeated runs of one size: their times and CPU times [s]."""
+
+    elapsed_s: list[float]
+    cpu_s: list[float]
+
+
+def _batch(size: int, early_s: list[float], rounds: list[_Runs]) -> Batch:
+    elapsed_s = [one for runs in rounds for one in runs.elapsed_s]
+    cpu_s = [one for runs in rounds for one in runs.cpu_s]
+    kept = undisturbed(elapsed_s, cpu_s)
+    return Batch(
+        size=size,
+        first_s=early_s[0],
+        early_s=tuple(early_s[1:]),
+        steady_s=Distribution.of([elapsed_s[index] for index in kept], keep=True),
+        cpu_s=sum(cpu_s[index] for index in kept) / len(kept),
+        thirds_s=tuple(median(runs.elapsed_s) for runs in rounds),
+        interrupted=len(elapsed_s) - len(kept),
     )
 
 
@@ -305,22 +319,24 @@ class _Bench:
         self._runtime.run(assemble(self._runtime.signature, requests, self._config.batching.padding), context)
         return time.perf_counter() - started_s
 
-    def repeat(self, size: int, duration_s: float, runs_min: int) -> list[float]:
-        """Run batches of one size for a while; their times [s]."""
+    def repeat(self, size: int, duration_s: float, runs_min: int) -> _Runs:
+        """Run batches of one size for a while."""
         runtime, signature, padding = self._runtime, self._runtime.signature, self._config.batching.padding
         batches = [self._batch(size, start) for start in range(len(self._requests))]
         context = tuple(RequestContext(None, 1) for _ in range(size)) if runtime.wants_context else ()
         times: list[float] = []
-        clock = time.perf_counter
+        cpu_times: list[float] = []
+        clock, cpu_clock = time.perf_counter, time.process_time
         end_s = clock() + duration_s
         now_s = 0.0
         while (now_s < end_s or len(times) < runs_min) and len(times) < RUNS_MAX:
             requests = batches[len(times) % len(batches)]
-            started_s = clock()
+            cpu_before_s, started_s = cpu_clock(), clock()
             runtime.run(assemble(signature, requests, padding), context)
             now_s = clock()
+            cpu_times.append(cpu_clock() - cpu_before_s)
             times.append(now_s - started_s)
-        return times
+        return _Runs(times, cpu_times)
 
     def _batch(self, size: int, start: int) -> list[InferRequest]:
         count = len(self._requests)

@@ -10,26 +10,23 @@ from typing import Final
 
 from tonnage.profile.alone import Message
 from tonnage.profile.driving import Driven
+from tonnage.profile.in_server import in_server
+from tonnage.profile.load_parts import Capacity, CurvePoint, Memory, Overhead
 from tonnage.profile.objective import shown_objective
 from tonnage.profile.overhead import Fit
+from tonnage.profile.part import Distribution
 from tonnage.profile.parts import (
     API_VERSION,
     KIND,
     Batch,
-    Capacity,
-    CurvePoint,
-    Distribution,
     Machine,
-    Memory,
     Metadata,
     ModelIdentity,
     ModelProfile,
-    Overhead,
     Settings,
     Startup,
 )
 from tonnage.profile.plan import MeasurePlan
-from tonnage.profile.quantiles import proportional
 from tonnage.profile.running import StartTimes
 from tonnage.profile.search import Found
 from tonnage.profile.stability import judge
@@ -98,7 +95,8 @@ def conclude(plan: MeasurePlan, seen: Observed) -> ModelProfile:
         settings=_settings(plan, seen),
         startup=startup,
         batches=seen.batches,
-        overhead=_overhead(seen.fit, seen),
+        overhead=_overhead(plan, seen),
+        after_idle=driven.after_idle,
         memory=Memory(
             before_model_bytes=seen.before_model_bytes,
             model_bytes=seen.alone.model_bytes,
@@ -175,20 +173,24 @@ def _settings(plan: MeasurePlan, seen: Observed) -> Settings:
     )
 
 
-def _overhead(fit: Fit | None, seen: Observed) -> Overhead | None:
-    if fit is None:
-        return None
+def _overhead(plan: MeasurePlan, seen: Observed) -> Overhead | None:
     driven = seen.driven
-    alone_s = None
-    if driven.batches:
-        means_s = {float(batch.size): batch.steady_s.mean for batch in seen.batches}
-        alone_s = proportional(means_s, driven.items / driven.batches) * driven.batches
-    return Overhead(
-        per_request_s=fit.per_request_s,
-        per_batch_s=fit.per_batch_s,
+    found = in_server(
+        driven.points,
+        seen.batches,
+        driven.after_idle,
+        seen.fit,
+        workers=plan.config.workers or 1,
         idle_ratio=driven.idle_ratio,
-        requests=fit.requests,
-        batch_ratio=driven.compute_s / alone_s if alone_s else None,
+    )
+    if found.fit is None:
+        return None
+    return Overhead(
+        per_request_s=found.fit.per_request_s,
+        per_batch_s=found.fit.per_batch_s,
+        idle_ratio=driven.idle_ratio,
+        requests=found.fit.requests,
+        batch_ratio=found.batch_ratio,
     )
 
 

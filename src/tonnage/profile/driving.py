@@ -17,14 +17,16 @@ from tonnage.batching.service_times import BATCH_OVERHEAD_S
 from tonnage.errors import ModelLoadError
 from tonnage.loadgen import LoadPlan, LoadRun, Target, connections_for, infer_target, render_request, run_load
 from tonnage.loadgen.view import show_duration
-from tonnage.profile.parts import Batch, CurvePoint, ProcessMemory
-from tonnage.profile.plan import CURVE_SHARES, Cpus, MeasurePlan
+from tonnage.profile.load_parts import AfterIdle, CurvePoint, ProcessMemory
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch
+from tonnage.profile.plan import CURVE_SHARES, PAUSES_S, Cpus, MeasurePlan
 from tonnage.profile.processes import memory_of, peak_bytes
-from tonnage.profile.running import HOST, Counters, RunningServer
+from tonnage.profile.running import HOST, RunningServer
 from tonnage.profile.search import Found, SearchLimits, Trial, next_step
 from tonnage.profile.trial import Judgement, curve_point, judge_run
 from tonnage.profile.view import show_rate
-from tonnage.traffic import PoissonArrivals
+from tonnage.traffic import ConstantArrivals, PoissonArrivals
 
 REQUEST_S_GUESS: Final = 30e-6
 """What the server adds to a request, for the first guess of what it carries."""
@@ -37,6 +39,8 @@ CEILING_MIN_SHARE: Final = 0.1
 TIMEOUT_S_MIN: Final = 2.0
 CONNECTIONS_MAX: Final = 4096
 _SPARE_FILES: Final = 128
+PAUSED_MIN: Final = 40
+"""Requests after pauses of one length, at least."""
 _SEARCH_SHARE: Final = 0.6
 
 Tell = Callable[[float, str, bool], None]
@@ -49,11 +53,9 @@ class Driven:
 
     Attributes:
         points: Every run that answered anything, in order.
-        batches: Batches of the runs that held.
-        items: Items in them.
-        compute_s: Their time in the model, inside the server [s].
         found: The end of the search.
         idle_ratio: CPU time over elapsed time without requests.
+        after_idle: Requests after pauses, by ascending pause.
         inline: Whether the model runs in the event loop.
         gather_max: Items up to which the server gathers.
         ready: Memory before the first request.
@@ -62,11 +64,9 @@ class Driven:
     """
 
     points: tuple[CurvePoint, ...]
-    batches: float
-    items: float
-    compute_s: float
     found: Found
     idle_ratio: float
+    after_idle: tuple[AfterIdle, ...]
     inline: bool
     gather_max: int
     ready: ProcessMemory
@@ -105,16 +105,15 @@ def drive(
     time.sleep(plan.depth.idle_s)
     after = server.settled()
     idle_ratio = (after.cpu_s - before.cpu_s) / (after.at_s - before.at_s)
+    after_idle = driver.after_idle(idle_ratio, batches[0].steady_s.mean)
     found = driver.search(first_guess(batches, plan.config.workers or 1))
     driver.curve(found)
     server.settled()
     return Driven(
         points=tuple(driver.points),
-        batches=driver.batches,
-        items=driver.items,
-        compute_s=driver.compute_s,
         found=found,
         idle_ratio=idle_ratio,
+        after_idle=after_idle,
         inline=server.inline,
         gather_max=server.gather_max,
         ready=ready,
@@ -152,7 +151,6 @@ class _Driver:
             render_request(self._target, method="POST", headers=headers, body=body) for body in self._bodies
         )
         self.points: list[CurvePoint] = []
-        self.batches = self.items = self.compute_s = 0.0
 
     def check_answer(self) -> None:
         """Ask once, so that a model that refuses its requests is told by its own words."""
@@ -164,6 +162,40 @@ class _Driver:
         except (ValueError, KeyError, TypeError):
             said = answer[:200].decode(errors="replace")
         raise ModelLoadError(f"model: must answer its sample with 200, got {status or 'no answer'}: {said}")
+
+    def after_idle(self, idle_ratio: float, model_s: float) -> tuple[AfterIdle, ...]:
+        """Time requests that find the server idle, after pauses of several lengths.
+
+        Args:
+            idle_ratio: CPU time over elapsed time without requests, which is not theirs.
+            model_s: About what one takes in the model [s].
+        """
+        found: list[AfterIdle] = []
+        busy_s = model_s + REQUEST_S_GUESS
+        # the longest first: what one takes is known when pauses are so short that requests could queue
+        for pause_s in reversed(PAUSES_S):
+            period_s = busy_s + pause_s
+            count = max(PAUSED_MIN, int(self._plan.depth.pause_s / period_s))
+            self._tell(0.0, f"requests after pauses of {show_duration(pause_s)}", False)
+            before = self._server.settled()
+            run = self._load(ConstantArrivals(1 / period_s, count * period_s))
+            after = self._server.settled()
+            batches = after.batches - before.batches
+            if run.result.succeeded != run.records.requests or not batches:
+                continue
+            cpu_s = after.cpu_s - before.cpu_s - idle_ratio * (after.at_s - before.at_s)
+            busy_s = max(model_s, cpu_s / run.records.requests)
+            found.append(
+                AfterIdle(
+                    pause_s=max(0.0, (self._plan.config.workers or 1) * period_s - busy_s),
+                    requests=run.records.requests,
+                    compute_s=(after.compute_s - before.compute_s) / batches,
+                    cpu_s=max(0.0, cpu_s / run.records.requests),
+                    latency_s=Distribution.of(run.records.latency_s.tolist()),
+                )
+            )
+        by_pause = {one.pause_s: one for one in found}
+        return tuple(by_pause[pause_s] for pause_s in sorted(by_pause))
 
     def search(self, guess_per_s: float) -> Found:
         """Look for the highest rate that holds."""
@@ -203,7 +235,7 @@ class _Driver:
         text = f"{kind}: {show_rate(rate_per_s)} for {duration_s:.3g} s"
         self._tell(share, text, False)
         before = self._server.settled()
-        run = self._load(rate_per_s, duration_s)
+        run = self._load(PoissonArrivals(rate_per_s, duration_s))
         after = self._server.settled()
         judgement = judge_run(run.records, run.result, self._plan.objective)
         point = curve_point(
@@ -217,8 +249,6 @@ class _Driver:
         )
         if point is not None:
             self.points.append(point)
-        if judgement.verdict == "held":
-            self._add_up(before, after)
         if purpose != "curve":
             outcome = {"held": "held", "failed": "did not hold", "generator_limited": "says nothing"}
             reason = f": {judgement.reason}" if judgement.reason else ""
@@ -228,7 +258,8 @@ class _Driver:
             self._tell(share, f"at {show_rate(rate_per_s)} p50 {p50}, p99 {p99}", True)
         return judgement
 
-    def _load(self, rate_per_s: float, duration_s: float) -> LoadRun:
+    def _load(self, arrivals: PoissonArrivals | ConstantArrivals) -> LoadRun:
+        rate_per_s = arrivals.rate_per_s
         latency_s = self._plan.objective.latency_s
         processes = min(len(self._cpus.generator), max(1, int(rate_per_s // GENERATOR_PER_S_MAX) + 1))
         # a slow answer must not keep the next request from its connection
@@ -239,7 +270,7 @@ class _Driver:
         plan = LoadPlan(
             target=self._target,
             requests=self._requests,
-            arrivals=PoissonArrivals(rate_per_s, duration_s),
+            arrivals=arrivals,
             seed=self._plan.seed + self._runs,  # a chance that is bad for one run is not bad for all
             connections=min(connections_for(rate_per_s), connections_max),
             connections_max=connections_max,
@@ -250,11 +281,6 @@ class _Driver:
         if run.result.interrupted:
             raise KeyboardInterrupt
         return run
-
-    def _add_up(self, before: Counters, after: Counters) -> None:
-        self.batches += after.batches - before.batches
-        self.items += after.items - before.items
-        self.compute_s += after.compute_s - before.compute_s
 
 
 def _open_files_max() -> int:

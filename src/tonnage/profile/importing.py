@@ -11,17 +11,9 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
-from tonnage.profile.parts import (
-    API_VERSION,
-    KIND,
-    Batch,
-    CurvePoint,
-    Distribution,
-    InFlight,
-    Metadata,
-    ModelIdentity,
-    ModelProfile,
-)
+from tonnage.profile.load_parts import CurvePoint, InFlight
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import API_VERSION, KIND, Batch, Metadata, ModelIdentity, ModelProfile
 from tonnage.profile.quantiles import percentile_name, percentile_of
 from tonnage.profile.table import Field, Limits, Table, Values, shown
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tonnage.errors import Problem, SpecError
-from tonnage.profile.parts import Capacity, CurvePoint, ModelProfile, Objective
+from tonnage.profile.load_parts import Capacity, CurvePoint, Objective
+from tonnage.profile.parts import ModelProfile
 from tonnage.profile.quantiles import percentile_name, percentile_of
 from tonnage.units import UnitError, parse_duration
 

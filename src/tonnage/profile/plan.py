@@ -12,10 +12,12 @@ from typing import Final
 
 from tonnage.batching import size_classes
 from tonnage.contract.server_config import ServerConfig
-from tonnage.profile.parts import Objective
+from tonnage.profile.load_parts import Objective
 
 CURVE_SHARES: Final = (0.3, 0.5, 0.7, 0.8, 0.9)
 """Shares of the sustainable rate at which the latency curve has a point of its own."""
+PAUSES_S: Final = (0.0002, 0.0006, 0.002, 0.006, 0.02, 0.06)
+"""Pauses after which requests are timed: caches go cold within some of these."""
 LATENCIES_MIN: Final = 2.0
 """A trial that is shorter than this many of the objective's latencies cannot break it by a growing queue."""
 
@@ -41,6 +43,7 @@ class Depth:
         idle_s: Time that the server is watched without any request [s].
         lag_s: Time that the machine's timers are watched [s].
         cost_s: Length of each run that measures the server's own cost [s].
+        pause_s: Length of each run of requests after pauses [s].
     """
 
     startups: int
@@ -58,6 +61,7 @@ class Depth:
     idle_s: float
     lag_s: float
     cost_s: float
+    pause_s: float
 
     def duration_s(self, rate_per_s: float, latency_s: float, factor: float = 1.0) -> float:
         """How long a trial at a rate lasts [s].
@@ -87,6 +91,7 @@ QUICK: Final = Depth(
     idle_s=1.0,
     lag_s=0.5,
     cost_s=0.8,
+    pause_s=0.6,
 )
 FULL: Final = Depth(
     startups=10,
@@ -104,6 +109,7 @@ FULL: Final = Depth(
     idle_s=4.0,
     lag_s=2.0,
     cost_s=3.0,
+    pause_s=4.0,
 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tonnage.profile.parts import ProcessMemory
+from tonnage.profile.load_parts import ProcessMemory
 
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11  # fields after the name, which may hold spaces and ends with the last ")"

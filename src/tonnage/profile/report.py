@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tonnage.errors import EnvironmentFault, Problem
 from tonnage.loadgen.view import show_duration
+from tonnage.profile.load_parts import Capacity, CurvePoint
 from tonnage.profile.objective import shown_objective
-from tonnage.profile.parts import Capacity, CurvePoint, ModelProfile
+from tonnage.profile.parts import ModelProfile
 from tonnage.profile.quantiles import percentile_name
 from tonnage.profile.stability import NEXT
 from tonnage.profile.view import show_memory, show_rate

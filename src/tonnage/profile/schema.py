@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from tonnage.profile.parts import ModelProfile, Part
+from tonnage.profile.part import Part
+from tonnage.profile.parts import ModelProfile
 
 SCHEMA_FILE: Final = Path("schemas/modelprofile.json")
 PAGE_FILE: Final = Path("docs/reference/model-profile.md")

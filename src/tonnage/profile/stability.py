@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
-from tonnage.profile.parts import Batch, Check, CurvePoint, Distribution, Stability, Startup
+from tonnage.profile.load_parts import CurvePoint
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch, Check, Stability, Startup
 
 DRIFT_MAX: Final = 0.10
 """How far the thirds of a measurement may lie apart, over their median."""

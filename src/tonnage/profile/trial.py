@@ -15,7 +15,8 @@ import numpy.typing as npt
 from tonnage.loadgen import LoadResult, Records
 from tonnage.loadgen.outcome import GIVEN_UP
 from tonnage.loadgen.view import show_duration
-from tonnage.profile.parts import CurvePoint, Distribution, InFlight, Objective
+from tonnage.profile.load_parts import CurvePoint, InFlight, Objective
+from tonnage.profile.part import Distribution
 from tonnage.profile.quantiles import percentile_name
 from tonnage.profile.running import Counters
 from tonnage.profile.search import Verdict
@@ -163,6 +164,8 @@ def curve_point(
         in_flight=in_flight(records.sent_s, records.done_s, result.duration_s),
         cpu_ratio=(after.cpu_s - before.cpu_s) / elapsed_s,
         batch_size_mean=items / batches if batches else None,
+        batches=int(batches),
+        compute_s=after.compute_s - before.compute_s,
         held=judgement.verdict == "held" if known else None,
         reason=judgement.reason,
     )

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tonnage.loadgen.view import show_duration
+from tonnage.profile.load_parts import Capacity
 from tonnage.profile.objective import shown_objective
-from tonnage.profile.parts import Capacity, ModelProfile
+from tonnage.profile.parts import ModelProfile
 from tonnage.profile.stability import NEXT
 
 _MEBIBYTE = 1 << 20

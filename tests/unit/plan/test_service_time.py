@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plan_makers import make_profile
 
 from tonnage.plan.service_time import ServiceLaw, cell_weights, cells_of, law_from_batches, service_law
-from tonnage.profile.parts import Distribution
+from tonnage.profile.part import Distribution
 
 
 def test_cells_keep_the_mean_and_the_tail():

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from tonnage.errors import EnvironmentFault, SpecError
 from tonnage.profile.document import dump_profile, load_profile, parse_profile, write_profile
-from tonnage.profile.parts import Batch, Distribution, Metadata, ModelIdentity, ModelProfile
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch, Metadata, ModelIdentity, ModelProfile
 from tonnage.profile.schema import (
     PAGE_FILE,
     SCHEMA_FILE,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonnage.contract.server_config import BatchingConfig, ModelConfig, ServerConfig
-from tonnage.profile.parts import Objective
+from tonnage.profile.load_parts import Objective
 from tonnage.profile.plan import FULL, LATENCIES_MIN, QUICK, MeasurePlan, share_cpus
 
 OBJECTIVE = Objective(percentile=99, latency_s=0.1, origin="option")

@@ -8,23 +8,17 @@ import re
 import pytest
 from rich.console import Console
 
-from tonnage.profile.parts import (
-    Batch,
+from tonnage.profile.load_parts import (
     Capacity,
-    Check,
     CurvePoint,
-    Distribution,
     InFlight,
     Memory,
-    Metadata,
-    ModelIdentity,
-    ModelProfile,
     Objective,
     Overhead,
     ProcessMemory,
-    Stability,
-    Startup,
 )
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch, Check, Metadata, ModelIdentity, ModelProfile, Stability, Startup
 from tonnage.profile.report import render_profile
 from tonnage.profile.stability import NEXT
 from tonnage.profile.view import print_profile

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tonnage.profile.parts import Batch, CurvePoint, Distribution, Stability, Startup
+from tonnage.profile.load_parts import CurvePoint
+from tonnage.profile.part import Distribution
+from tonnage.profile.parts import Batch, Stability, Startup
 from tonnage.profile.stability import RATIO_MAX, SHORT_BATCH_S, drift, judge, spread
 
 MS = 1e-3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tonnage.loadgen import LoadPlan, LoadResult, Records, Target
 from tonnage.loadgen.result import RunFacts, summarise
-from tonnage.profile.parts import Objective
+from tonnage.profile.load_parts import Objective
 from tonnage.profile.running import Counters
 from tonnage.profile.trial import Judgement, curve_point, in_flight, judge_run
 from tonnage.traffic import ConstantArrivals

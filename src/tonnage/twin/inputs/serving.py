@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from tonnage.plan.service_time import CORES_APART, gathered_size, in_server_ratio
+from tonnage.plan.service_time import CORES_APART, gathered_size, in_server_ratio, pause_cost
 from tonnage.profile import ModelProfile
 from tonnage.profile.parts import Batch, Settings
+from tonnage.profile.pauses import PauseCost
 from tonnage.profile.quantiles import percentile_of
 from tonnage.spec.experiment import ServerBehavior, ServiceTime
 from tonnage.spec.service import ModelService
@@ -76,6 +77,7 @@ def server_model(facts: ServingFacts) -> ServerModel:
         parallel=_said(facts, "parallel", 1),
         batch_overhead_s=per_batch_s,
         request_overhead_s=per_request_s,
+        pause_cost=pause_cost(profile) if profile is not None else PauseCost(),
         cpu_s_by_size=_cpu_times(profile),
         warmup=_warmup(profile, size_max),
     )
@@ -160,12 +162,14 @@ def _said_law(said: ServiceTime) -> ServiceLaw:
 
 
 def _measured(batches: tuple[Batch, ...], ratio: float) -> MeasuredService:
-    """Quantiles where they were kept, scaled to the mean; a constant where only the mean was.
+    """Samples, or quantiles scaled to the mean, whatever was kept; a constant where only the mean was.
 
     Args:
         batches: As measured alone.
         ratio: How much longer they take in the server.
     """
+    if all(batch.steady_s.samples for batch in batches):
+        return MeasuredService.from_samples({batch.size: _samples(batch, ratio) for batch in batches})
     quantiles = {
         batch.size: {percentile_of(name): value for name, value in batch.steady_s.quantiles.items()}
         or {50.0: batch.steady_s.mean}
@@ -174,6 +178,13 @@ def _measured(batches: tuple[Batch, ...], ratio: float) -> MeasuredService:
     return MeasuredService.from_quantiles(
         quantiles, means={batch.size: batch.steady_s.mean * ratio for batch in batches}
     )
+
+
+def _samples(batch: Batch, ratio: float) -> list[float]:
+    """The kept samples, to the mean of all that were measured."""
+    samples = batch.steady_s.samples or ()
+    factor = ratio * batch.steady_s.mean * len(samples) / max(sum(samples), 1e-12)
+    return [factor * one for one in samples]
 
 
 def _gather_max(profile: ModelProfile, size_max: int) -> int:

@@ -84,6 +84,19 @@ def possible(
 
 
 @inner
+def pause_extra_s(number: int, pauses: int, pause_s: float, fixed: Any) -> float:
+    """What the first batch after a pause takes more: ``PauseCost.after``."""
+    known_s, extra_s = fixed.pause_s[number], fixed.pause_extra_s[number]
+    if pause_s >= known_s[pauses]:
+        return float(extra_s[pauses])
+    right = 1
+    while pause_s >= known_s[right]:
+        right += 1
+    share = (pause_s - known_s[right - 1]) / (known_s[right] - known_s[right - 1])
+    return float(extra_s[right - 1] + share * (extra_s[right] - extra_s[right - 1]))
+
+
+@inner
 def service_s(
     server: Any, number: int, items: int, stream: Any, row: Any, share: Any, scale: Any, inverse: Any
 ) -> tuple[float, Any]:

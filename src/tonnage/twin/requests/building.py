@@ -44,6 +44,7 @@ def fixed(
     """Everything that does not depend on slots, before the first event."""
     table, inverse, cpu_s = server_rows(servers)
     row, share, scale, size_class = size_rows(servers)
+    pause_s, pause_extra_s = pause_rows(servers)
     world = np.zeros(1, WORLD)
     world["more"] = 1
     world["turn"] = -1
@@ -59,6 +60,8 @@ def fixed(
         scale=scale,
         inverse=inverse,
         cpu_s=cpu_s,
+        pause_s=pause_s,
+        pause_extra_s=pause_extra_s,
         size_class=size_class,
         edges_s=np.array(plan.edges_s, dtype=np.float64),
         values=np.array(plan.values, dtype=np.float64),
@@ -101,6 +104,7 @@ def server_rows(servers: tuple[ServerModel, ...]) -> tuple[Array, Array, Array]:
             row[name] = getattr(server, name)
         row["batch_overhead_s"] = server.batch_overhead_s
         row["request_overhead_s"] = server.request_overhead_s
+        row["pauses"] = len(server.pause_cost.points)
         row["gather_max"] = server.gather_max or server.size_max
         row["first_row"] = first_row
         row["own_cpu"] = bool(server.cpu_s_by_size)
@@ -119,6 +123,16 @@ def server_rows(servers: tuple[ServerModel, ...]) -> tuple[Array, Array, Array]:
             cpu_s[i] = np.interp(n, sizes, seconds) * np.maximum(1.0, n / sizes[-1])
     inverse = np.concatenate(inverses[1:]) if len(inverses) > 1 else np.zeros((1, 2))
     return table, inverse, cpu_s
+
+
+def pause_rows(servers: tuple[ServerModel, ...]) -> tuple[Array, Array]:
+    """For each server the pauses whose cost is known, 0 first, and these costs."""
+    shape = (len(servers), 1 + max(len(server.pause_cost.points) for server in servers))
+    pause_s, extra_s = np.zeros(shape), np.zeros(shape)
+    for i, server in enumerate(servers):
+        for j, (pause, extra) in enumerate(server.pause_cost.points, start=1):
+            pause_s[i, j], extra_s[i, j] = pause, extra
+    return pause_s, extra_s
 
 
 def size_rows(servers: tuple[ServerModel, ...]) -> tuple[Array, Array, Array, Array]:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from tonnage.errors import Problem, SpecError
+from tonnage.profile.pauses import PauseCost
 from tonnage.twin.requests.service import ParametricService, ServiceLaw
 
 SLOTS_MAX: Final = 1_000_000
@@ -71,7 +72,8 @@ class ServerModel:
 
     A pod has ``workers`` that share its port; each has its own queue and batching policy, and runs up to
     ``parallel`` batches at a time. A batch of n items holds its place for
-    ``(service(n) + batch_overhead_s + n * request_overhead_s) / speed`` seconds.
+    ``(service(n) + batch_overhead_s + n * request_overhead_s + pause_cost) / speed`` seconds, the last where
+    the worker had nothing to do before.
 
     Attributes:
         service: Time of a batch in the model, by its size.
@@ -84,6 +86,7 @@ class ServerModel:
         parallel: Batches that one worker runs at a time [>= 1]; more than 1 needs ``deadline_s`` inf.
         batch_overhead_s: Added to each batch [s, >= 0].
         request_overhead_s: Added to each batch for each of its requests [s, >= 0].
+        pause_cost: Added to the first batch after a pause, by the pause's length; CPU time too.
         cpu_s_by_size: (batch size, CPU seconds of such a batch) ascending; between sizes on a straight
             line, beyond the last in proportion. Empty: CPU time is the time the batch holds its place at
             speed 1. Overheads count as CPU time as they are.
@@ -104,6 +107,7 @@ class ServerModel:
     parallel: int = 1
     batch_overhead_s: float = 0.0
     request_overhead_s: float = 0.0
+    pause_cost: PauseCost = field(default_factory=PauseCost)
     cpu_s_by_size: tuple[tuple[int, float], ...] = ()
     warmup: tuple[tuple[int, float], ...] = ()
 

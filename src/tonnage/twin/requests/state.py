@@ -44,6 +44,7 @@ STATION: Final = np.dtype(
         ("running", "i8"),  # batches
         ("slot", "i8"),
         ("stream", "u8"),
+        ("free_s", "f8"),  # when its last batch ended
         ("answered", "i8"),
         ("batches", "i8"),
         ("busy_s", "f8"),
@@ -84,6 +85,7 @@ SERVER: Final = np.dtype(
         ("log_deviation", "f8"),
         ("batch_overhead_s", "f8"),
         ("request_overhead_s", "f8"),
+        ("pauses", "i8"),  # points of its row of ``pause_s``
         ("first_row", "i8"),
         ("own_cpu", "i8"),  # whether CPU time has a table of its own
     ],
@@ -190,6 +192,8 @@ class Fixed(NamedTuple):
     scale: Array  # f8 [servers, size_max + 1]: beyond the largest measured size
     inverse: Array  # f8 [rows, STEPS + 1]
     cpu_s: Array  # f8 [servers, size_max + 1]
+    pause_s: Array  # f8 [servers, points]: ascending from 0
+    pause_extra_s: Array  # f8 [servers, points]
     size_class: Array  # i8 [servers, size_max + 1]
     edges_s: Array  # f8 [segments + 1]
     values: Array  # f8 [segments]

@@ -191,6 +191,8 @@ def _start(s: int, now_s: float, fixed: Any, pods: Any, series: Any, retries: An
         server, number, taken, station.stream, fixed.row, fixed.share, fixed.scale, fixed.inverse
     )
     around_s = server.batch_overhead_s + taken * server.request_overhead_s
+    if server.pauses > 0 and station.running == 0 and now_s > station.free_s:
+        around_s += batching.pause_extra_s(number, server.pauses, now_s - station.free_s, fixed)
     run = pods.runs[s, place]
     run.items = taken
     run.start_s = now_s
@@ -300,6 +302,7 @@ def _end(s: int, place: int, fixed: Any, pods: Any, series: Any, retries: Any) -
     series[row, SLOW] += slow
     fixed.world[0].answered += answered
     taken_s = end_s - run.start_s
+    station.free_s = end_s
     _leave(station, run, taken_s, total_s)
     if server.deadline_s != math.inf:
         batching.observe(pods.expected[s], fixed.size_class[slot.server, items], taken_s)

@@ -8,19 +8,8 @@ import pytest
 
 from tonnage.errors import SpecError
 from tonnage.profile import Distribution, ModelProfile, dump_profile
-from tonnage.profile.parts import (
-    Batch,
-    Capacity,
-    InFlight,
-    Memory,
-    Metadata,
-    ModelIdentity,
-    Objective,
-    Overhead,
-    ProcessMemory,
-    Settings,
-    Startup,
-)
+from tonnage.profile.load_parts import Capacity, InFlight, Memory, Objective, Overhead, ProcessMemory
+from tonnage.profile.parts import Batch, Metadata, ModelIdentity, Settings, Startup
 from tonnage.traffic import PoissonArrivals
 from tonnage.twin.inputs import Experiment, InputTexts, Options, TextFile, read
 
