@@ -22,6 +22,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "simulate": ("tonnage.cli.simulate:simulate", "Show what traffic and failures will do to a service."),
     "audit": ("tonnage.cli.audit:audit_command", "Find what will hurt a model service, in any manifests."),
     "explain": ("tonnage.cli.explain:explain", "Explain a rule of the audit."),
+    "train": ("tonnage.cli.train:train", "Train on several GPUs: render, submit, follow, cancel."),
+    "gpus": ("tonnage.cli.gpus:gpus", "Show a cluster's GPUs, and whether a service or training fits."),
     "metrics-api": ("tonnage.cli.metrics_api:metrics_api", "Serve the HPA's custom metrics from the pods."),
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
