@@ -135,7 +135,8 @@ class Sandbox:
             lines.append(f"mount -o remount,ro {root}")
         user, group = security.get("runAsUser", 0), security.get("runAsGroup", security.get("runAsUser", 0))
         groups = [str(one) for one in (security.get("fsGroup"), *security.get("supplementalGroups", ())) if one]
-        become = ["setpriv", f"--reuid={user}", f"--regid={group}"]
+        # a change of user makes the kernel forget that this ends when its node does; it is said again after it
+        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--pdeathsig=KILL"]
         become.append(f"--groups={','.join(groups)}" if groups else "--clear-groups")
         if security.get("allowPrivilegeEscalation") is False:
             become.append("--no-new-privs")
