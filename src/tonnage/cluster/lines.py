@@ -48,6 +48,12 @@ def time_text(stamp_ns: int) -> str:
     return f"{dt.datetime.fromtimestamp(stamp_ns // 10**9, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def full_time(stamp_ns: int) -> str:
+    """A time for people and programs: RFC 3339 with milliseconds."""
+    whole = dt.datetime.fromtimestamp(stamp_ns // 10**9, dt.UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{stamp_ns % 10**9 // 10**6:03d}Z"
+
+
 async def split_lines(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """Lines of a stream of bytes; only a line feed ends one, so that a progress bar's line stays one."""
     rest = b""

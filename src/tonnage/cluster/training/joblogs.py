@@ -13,7 +13,7 @@ from tonnage.cluster.faults import ClusterFault, Forbidden
 from tonnage.cluster.lines import LogLine, Unseen, merged
 from tonnage.cluster.logs import LogPart, LogSource, follow_log, life_of, read_log
 from tonnage.cluster.training.state import JobState, LiveState
-from tonnage.cluster.training.workers import Worker, worker_of
+from tonnage.cluster.training.workers import Worker, by_worker
 
 _QUEUE_MAX: Final = 10_000
 """Lines that may wait to be printed; the nodes are asked for no more until some are."""
@@ -42,14 +42,10 @@ def sources_of(state: JobState, wanted: Wanted) -> list[tuple[LogSource, LogPart
         state: The training.
         wanted: Which logs.
     """
-    by_worker: dict[Worker, list[Mapping[str, Any]]] = {}
-    for pod in state.pods:
-        by_worker.setdefault(worker_of(pod), []).append(pod)
     found = []
-    for worker, pods in sorted(by_worker.items()):
+    for worker, pods in by_worker(state.pods).items():
         if wanted.workers and worker.title not in wanted.workers:
             continue
-        pods.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")))
         newest, part = pods[-1], wanted.part
         if part.previous and life_of(newest, container_of(newest)).restarts == 0 and len(pods) > 1:
             newest, part = pods[-2], replace(part, previous=False)

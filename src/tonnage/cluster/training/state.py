@@ -16,6 +16,7 @@ from tonnage.cluster.resources import PODS, Offered, Resource
 from tonnage.cluster.watch import Followed, Mirror
 from tonnage.training import TrainingStatus, status_of
 from tonnage.training.names import JOB_LABEL
+from tonnage.training.status import MAIN_KINDS, main_object
 
 MAINS: Final = (
     ("batch", "jobs"),
@@ -71,9 +72,8 @@ class JobState:
 
     @property
     def main(self) -> Mapping[str, Any] | None:
-        """The object that runs it: the one that no other controls; None where there is none (any more)."""
-        mains = [one for one in self.objects if _is_main(one)]
-        return next((one for one in mains if not is_controlled(one)), None)
+        """The object that runs it; None where there is none (any more)."""
+        return main_object([one for one in self.objects if _is_main(one)])
 
     @property
     def said(self) -> list[Said]:
@@ -260,12 +260,9 @@ def _is_kueue(value: Mapping[str, Any]) -> bool:
     return str(value.get("apiVersion", "")).startswith(f"{_KUEUE}/")
 
 
-_MAIN_KINDS: Final = frozenset({"Job", "PyTorchJob", "TFJob", "TrainJob", "JobSet"})
-
-
 def _is_main(value: Mapping[str, Any]) -> bool:
     group = str(value.get("apiVersion", "")).rpartition("/")[0]
-    return value.get("kind") in _MAIN_KINDS and any(group == one for one, _ in MAINS)
+    return value.get("kind") in MAIN_KINDS and any(group == one for one, _ in MAINS)
 
 
 def _waits(pod: Mapping[str, Any]) -> bool:

@@ -1,18 +1,12 @@
-"""Which worker of a training a pod is, whatever made it. Pure.
-
-Source: kubernetes v1.37.2 staging/src/k8s.io/api/batch/v1/types.go (JobCompletionIndexAnnotation); Kubeflow
-Training Operator v1.9 pkg/apis/kubeflow.org/v1/common_types.go (ReplicaIndexLabel, ReplicaTypeLabel).
-"""
+"""Which worker of a training a pod is, by the name that people and commands use. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from tonnage.training.names import ROLE_LABEL, WORKER
-
-_INDEXES: Final = ("batch.kubernetes.io/job-completion-index", "training.kubeflow.org/replica-index")
+from tonnage.training.observed import index_of, is_live, role_of
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,27 +15,28 @@ class Worker:
 
     Attributes:
         role: worker, chief or parameter-server.
-        index: Its number within the role, from 0; -1 where its pod does not say.
-        pod: Name of its pod, where the number is not known; else empty.
+        index: Its number within the role, from 0.
     """
 
     role: str
     index: int
-    pod: str = ""
 
     @property
     def title(self) -> str:
         """Its name for people, such as ``worker-0``."""
-        return self.pod or f"{self.role}-{self.index}"
+        return f"{self.role}-{self.index}"
 
 
 def worker_of(pod: Mapping[str, Any]) -> Worker:
-    """The worker that a pod is."""
-    metadata = pod["metadata"]
-    labels = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
-    role = str(labels.get(ROLE_LABEL) or WORKER)
-    for key in _INDEXES:
-        text = str(labels.get(key, ""))
-        if text.isdecimal():
-            return Worker(role, int(text))
-    return Worker(role, -1, str(metadata["name"]))
+    """The worker that a pod is, or was."""
+    return Worker(role_of(pod), index_of(pod))
+
+
+def by_worker(pods: Iterable[Mapping[str, Any]]) -> dict[Worker, list[Mapping[str, Any]]]:
+    """The pods of each worker, its present one last."""
+    found: dict[Worker, list[Mapping[str, Any]]] = {}
+    for pod in pods:
+        found.setdefault(worker_of(pod), []).append(pod)
+    for mine in found.values():
+        mine.sort(key=lambda one: (is_live(one), str(one["metadata"].get("creationTimestamp") or "")))
+    return dict(sorted(found.items()))
