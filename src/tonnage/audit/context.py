@@ -14,6 +14,7 @@ from typing import Any, Final
 from tonnage.audit.measured import Measured
 from tonnage.audit.pods import ContainerView, PodView, ProbeView, is_extended, is_gpu, spec_path
 from tonnage.audit.scaling import AUTOSCALERS, AutoscalerView, MetricView
+from tonnage.audit.trainings import Role, TrainingView, is_training, pod_paths
 from tonnage.audit.views import (
     AnyView,
     BudgetView,
@@ -43,6 +44,8 @@ __all__ = [
     "MetricView",
     "ObjectView",
     "ProbeView",
+    "Role",
+    "Training",
     "Workload",
     "context_of",
     "is_extended",
@@ -62,6 +65,13 @@ _HOOK: Final = "helm.sh/hook"
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectView(AnyView):
     """Any object, and all of the audit."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training(TrainingView):
+    """A training job, and all of the audit."""
 
     context: Context
 
@@ -146,7 +156,7 @@ class Workload(PodView):
     @property
     def autoscaler(self) -> Autoscaler | None:
         """The first autoscaler whose target it is."""
-        return self.context.links[id(self.item)].autoscaler
+        return self.context.links[id(self.item), self.path].autoscaler
 
     @property
     def is_replicated(self) -> bool:
@@ -170,7 +180,7 @@ class Workload(PodView):
     @property
     def services(self) -> tuple[KubeService, ...]:
         """Services of the audit that select its pods."""
-        return self.context.links[id(self.item)].services
+        return self.context.links[id(self.item), self.path].services
 
     @property
     def serves(self) -> bool:
@@ -181,7 +191,7 @@ class Workload(PodView):
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """Disruption budgets of the audit that protect its pods."""
-        return self.context.links[id(self.item)].budgets
+        return self.context.links[id(self.item), self.path].budgets
 
     def is_picked(self, selector: Selector | None, namespace: str) -> bool:
         """Whether a selector of a namespace picks its pods."""
@@ -239,7 +249,9 @@ class Context:
         autoscalers: HorizontalPodAutoscalers, and what stands for one.
         budgets: PodDisruptionBudgets.
         services: Services.
-        links: What points at each workload, by the identity of its object; found once, as rules ask often.
+        trainings: Jobs, of which some train.
+        links: What points at each workload, by the identity of its object and where its pods' spec
+            stands; found once, as rules ask often.
     """
 
     items: tuple[KubeObject, ...]
@@ -251,16 +263,18 @@ class Context:
     autoscalers: tuple[Autoscaler, ...] = field(init=False)
     budgets: tuple[Budget, ...] = field(init=False)
     services: tuple[KubeService, ...] = field(init=False)
-    links: dict[int, Links] = field(init=False)
+    trainings: tuple[Training, ...] = field(init=False)
+    links: dict[tuple[int, Path], Links] = field(init=False)
 
     def __post_init__(self) -> None:
-        paths = [(item, spec_path(item)) for item in self.items]
+        paths = [(item, path) for item in self.items for path in (spec_path(item), *pod_paths(item))]
         views: dict[str, tuple[Any, ...]] = {
             "objects": tuple(ObjectView(item, self) for item in self.items),
             "workloads": tuple(Workload(item, path, self) for item, path in paths if path is not None),
             "autoscalers": tuple(Autoscaler(item, self) for item in self.items if item.kind in AUTOSCALERS),
             "budgets": tuple(Budget(item, self) for item in self.of_kind("PodDisruptionBudget")),
             "services": tuple(KubeService(item, self) for item in self.of_kind("Service")),
+            "trainings": tuple(Training(item, self) for item in self.items if is_training(item)),
         }
         for name, value in views.items():
             object.__setattr__(self, name, value)
@@ -269,9 +283,9 @@ class Context:
     def _linked(self) -> dict[int, Links]:
         services = [(one, one.selector) for one in self.services]
         budgets = [(one, one.selector) for one in self.budgets]
-        links: dict[int, Links] = {}
+        links: dict[tuple[int, Path], Links] = {}
         for workload in self.workloads:
-            links[id(workload.item)] = Links(
+            links[id(workload.item), workload.path] = Links(
                 tuple(one for one, selector in services if workload.is_picked(selector, one.item.namespace)),
                 tuple(one for one, selector in budgets if workload.is_picked(selector, one.item.namespace)),
                 next((one for one in self.autoscalers if one.targets(workload.item)), None),

@@ -22,7 +22,7 @@ _GROUPS: Final = (
     ("TNG07", "Autoscaling"),
     ("TNG08", "Services and objects"),
     ("TNG09", "Images and security"),
-    ("TNG10", "Images and security"),
+    ("TNG1", "Training jobs"),
     ("TNG90", "Excuses"),
 )
 

@@ -241,10 +241,18 @@ class PodView:
     @property
     def pod_labels(self) -> dict[str, str]:
         """Labels of its pods."""
-        labels = self.item.at(*self.path[:-1], "metadata", "labels")
-        if not isinstance(labels, Mapping):
+        return self._pod_texts("labels")
+
+    @property
+    def pod_annotations(self) -> dict[str, str]:
+        """Annotations of its pods."""
+        return self._pod_texts("annotations")
+
+    def _pod_texts(self, name: str) -> dict[str, str]:
+        texts = self.item.at(*self.path[:-1], "metadata", name)
+        if not isinstance(texts, Mapping):
             return {}
-        return {str(key): str(value) for key, value in labels.items()}
+        return {str(key): str(value) for key, value in texts.items()}
 
     @property
     def container_views(self) -> tuple[ContainerView, ...]:

@@ -21,7 +21,7 @@ GIVEN: Final = "Given"
 _HEADING: Final = re.compile(r"^([A-Z][A-Za-z ]+):$", re.MULTILINE)
 _CODE: Final = re.compile(r"TNG[0-9]{3}")
 
-Subject = Literal["object", "workload", "container", "autoscaler", "budget", "service"]
+Subject = Literal["object", "workload", "container", "autoscaler", "budget", "service", "training"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ def _subjects(rule: Rule, context: Context) -> Iterator[tuple[KubeObject, Any]]:
             yield from ((view.item, view) for view in context.autoscalers)
         case "budget":
             yield from ((view.item, view) for view in context.budgets)
+        case "training":
+            yield from ((view.item, view) for view in context.trainings)
         case "service":
             yield from ((view.item, view) for view in context.services)
 

@@ -17,26 +17,20 @@ from tonnage.audit.finding import at_least
 from tonnage.audit.formats import as_github, as_json, as_sarif, as_text
 from tonnage.audit.patch import patched
 from tonnage.audit.rule import Rule
+from tonnage.cli.audit_rendered import is_rendered, rendered
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
 from tonnage.kube.quantity import Quantity
 from tonnage.kube.text import read_text
-from tonnage.manifests import Release
-from tonnage.manifests.render import render_text
 from tonnage.profile import ModelProfile, load_profile
 from tonnage.profile.document import write_whole
 from tonnage.scheduling import Node
-from tonnage.spec.documents import read_part
-from tonnage.spec.load import load_warmup_inputs
-from tonnage.spec.service import KIND, ModelService
 
 if TYPE_CHECKING:
     from tonnage.audit.trials import Known
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "<stdin>"
-_IMAGE: Final = "example.com/model:audited"
-"""Stands in a rendered pod where the document names no image."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -262,10 +256,7 @@ def _take(
     if name != "-":
         inputs.texts[source] = text
     for item in objects:
-        if item.is_ours and item.kind == KIND:
-            inputs.objects += _rendered(item, problems, profile)
-        else:
-            inputs.objects.append(item)
+        inputs.objects += rendered(item, problems, profile) if is_rendered(item) else [item]
 
 
 def _text(name: str) -> str:
@@ -281,24 +272,6 @@ def _text(name: str) -> str:
         raise SpecError([Problem("", f"must be a readable file, got {error.strerror}", source)]) from None
     except UnicodeDecodeError:
         raise SpecError([Problem("", "must be UTF-8 text", source)]) from None
-
-
-def _rendered(item: KubeObject, problems: list[Problem], profile: ModelProfile | None) -> list[KubeObject]:
-    """The objects that a ModelService becomes; findings name lines of their text."""
-    document: Any
-    document, wrong = read_part(item, ModelService)
-    problems += wrong
-    if document is None:
-        return []
-    try:
-        base = Path.cwd() if item.source == _STDIN else Path(item.source).parent
-        release = Release(warmup_inputs=load_warmup_inputs(document, base=base))
-        text = render_text(document, profile, image=_IMAGE, release=release)
-    except SpecError as error:
-        problems += [item.placed(problem) for problem in error.problems]
-        return []
-    objects, _ = read_objects(text, source=f"{item.source} (rendered)")
-    return objects
 
 
 def _fix(report: Report, inputs: Inputs) -> bool:

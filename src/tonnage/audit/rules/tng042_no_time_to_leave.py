@@ -47,16 +47,14 @@ Limits:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from tonnage.audit.context import Workload
 from tonnage.audit.rule import Hit, Rule
-
-_MANAGER: Final = "app.kubernetes.io/managed-by"
+from tonnage.contract.autoscaling import MANAGED_BY, MANAGED_BY_LABEL
 
 
 def _check(workload: Workload) -> Iterator[Hit]:
-    ours = workload.pod_labels.get(_MANAGER) == "tonnage"
+    ours = workload.pod_labels.get(MANAGED_BY_LABEL) == MANAGED_BY
     if ours or workload.item.kind not in ("Deployment", "StatefulSet") or not workload.services:
         return
     if workload.replicas_max > 1 and all(not one.at("lifecycle", "preStop") for one in workload.containers):

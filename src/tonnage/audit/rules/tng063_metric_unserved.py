@@ -48,7 +48,8 @@ How to fix:
 Limits:
     An adapter that was installed elsewhere is not seen, so that this is a warning only where an adapter's
     rules are among the objects, and for information otherwise. The names that Tonnage's own metrics API
-    serves are known for its own workloads, and names that say whose adapter they are of are passed.
+    serves are known for its own workloads and for those that it is told to read, and names that say whose
+    adapter they are of are passed.
 """
 
 from __future__ import annotations
@@ -58,6 +59,14 @@ from typing import Final
 
 from tonnage.audit.context import Autoscaler
 from tonnage.audit.rule import Hit, Rule
+from tonnage.contract.autoscaling import (
+    LOAD_UTILIZATION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    PRESET_ANNOTATION,
+    REQUESTS_IN_FLIGHT,
+    REQUESTS_PER_SECOND,
+)
 from tonnage.contract.metrics import INFERENCE_LATENCY_P99
 
 _APIS: Final = {
@@ -66,7 +75,13 @@ _APIS: Final = {
     "External": "external.metrics.k8s.io",
 }
 _NAMING: Final = ("ConfigMap", "PrometheusRule")
-_OWN: Final = (INFERENCE_LATENCY_P99.removesuffix("p99"), "tonnage_")
+_OWN: Final = (
+    INFERENCE_LATENCY_P99.removesuffix("p99"),
+    "tonnage_",
+    LOAD_UTILIZATION,
+    REQUESTS_IN_FLIGHT,
+    REQUESTS_PER_SECOND,
+)
 
 
 def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
@@ -75,7 +90,9 @@ def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
     texts = [str(item.value) for item in items if item.kind in _NAMING]
     has_rules = any("seriesQuery" in text for text in texts)
     labels = autoscaler.item.at("metadata", "labels")
-    ours = isinstance(labels, Mapping) and labels.get("app.kubernetes.io/managed-by") == "tonnage"
+    ours = isinstance(labels, Mapping) and labels.get(MANAGED_BY_LABEL) == MANAGED_BY
+    target = autoscaler.target
+    ours = ours or (target is not None and target.pod_annotations.get(PRESET_ANNOTATION, "off") != "off")
     for metric in autoscaler.metrics:
         api = _APIS.get(metric.type)
         own = (ours and metric.name.startswith(_OWN)) or "googleapis.com|" in metric.name
