@@ -245,6 +245,10 @@ def node(machine: Machine, number: int, *, typed: bool = True) -> Plain:
         "status": {
             "capacity": capacity,
             "allocatable": capacity,
+            "addresses": [
+                {"type": "InternalIP", "address": _address(machine, number)},
+                {"type": "Hostname", "address": name},
+            ],
             "nodeInfo": {"kubeletVersion": "v1.37.2", "operatingSystem": "linux", "architecture": "amd64"},
         },
     }
@@ -278,6 +282,11 @@ def slices(machine: Machine, number: int) -> list[Plain]:
             "spec": {"driver": driver, "nodeName": name, "pool": pool, "devices": devices},
         }
     ]
+
+
+def _address(machine: Machine, number: int) -> str:
+    kind = list(MACHINES).index(machine.kind)
+    return f"10.{kind}.{number // 250}.{number % 250 + 1}"
 
 
 def _taint(text: str) -> dict[str, str]:
