@@ -316,6 +316,27 @@ def test_connections_are_added_while_requests_wait() -> None:
     assert result.connections == 8
 
 
+def test_without_keep_alive_none_is_opened_in_advance() -> None:
+    """After a stall that took many connections there are as many as requests are under way."""
+    held: list[Peer] = []
+
+    def hold_the_first(peer: Peer, request: bytes) -> None:
+        if held or len(server.requests) < 8:
+            held.append(peer)
+        if len(server.requests) >= 8:
+            for one in held or [peer]:
+                one.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+                one.transport.close()
+            held.clear()
+
+    with serving(hold_the_first) as server:
+        plan = {"connections": 1, "connections_max": 64, "keep_alive": False}
+        result = drive(server, rate=160, **plan).result
+    assert result.succeeded == 80
+    assert result.reconnects == 80
+    assert result.connections == 0
+
+
 def test_an_absent_server_is_unreachable() -> None:
     """A run does not begin when nobody listens."""
     with serving(answer_ok) as server:
@@ -418,6 +439,25 @@ def test_the_command_makes_payloads_from_a_models_metadata() -> None:
     assert document["latency"]["p99_9_s"] > 0
     assert document["generator_lag"]["kept_up"] in (True, False)
     assert len(bodies) > 8
+
+
+def test_the_command_opens_a_connection_for_each_request_when_asked_to() -> None:
+    """Without keep-alive each request says so, the server ends its connection, and none is lost."""
+
+    def serve_once(peer: Peer, request: bytes) -> None:
+        model_server(peer, request)
+        if b"\r\nConnection: close\r\n" in request:
+            peer.transport.close()
+
+    with serving(serve_once) as server:
+        outcome = invoke(
+            f"http://127.0.0.1:{server.port}", "--model", "tiny", "--rate", "100", "--duration", "500ms",
+            "--spacing", "constant", "--no-keep-alive", "--quiet", "--json=-",
+        )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    document = json.loads(outcome.stdout)
+    assert document["outcomes"] == {"http_200": 50}
+    assert (document["connections"], document["reconnects"]) == (0, 50)
 
 
 def test_the_command_plays_a_trace_and_writes_a_report(tmp_path: Any) -> None:

@@ -38,6 +38,8 @@ from tonnage.units import UnitError, parse_duration, parse_rate
 
 _RATE_DEFAULT = 1000.0
 _DURATION_DEFAULT_S = 30.0
+_FRESH_MAX = 4096
+"""Connections at a time where each request has its own."""
 
 
 def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
@@ -74,6 +76,7 @@ class LoadOptions:
     seed: int
     connections: int | None
     connections_max: int | None
+    keep_alive: bool
     processes: int
     timeout: float
     method: str | None
@@ -118,6 +121,11 @@ class LoadOptions:
     "--connections-max",
     type=click.IntRange(min=1),
     help="Open more while requests wait, up to this many.  [default: no more]",
+)
+@click.option(
+    "--keep-alive/--no-keep-alive",
+    default=True,
+    help="Use connections again, or open one for each request.  [default: keep-alive]",
 )
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Share the load.")
 @click.option(
@@ -183,9 +191,12 @@ def plan_from(options: LoadOptions) -> LoadPlan:
     headers = list(options.header)
     if bodies is not None and all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("Content-Type", bodies.content_type))
-    connections = options.connections or connections_for(arrivals.peak_per_s)
+    if not options.keep_alive:
+        headers.append(("Connection", "close"))
+    connections = options.connections or (connections_for(arrivals.peak_per_s) if options.keep_alive else 1)
     if options.connections is None and options.connections_max is not None:
         connections = min(connections, options.connections_max)
+    connections_max = options.connections_max or (connections if options.keep_alive else _FRESH_MAX)
     return LoadPlan(
         target=target,
         requests=tuple(
@@ -195,7 +206,8 @@ def plan_from(options: LoadOptions) -> LoadPlan:
         arrivals=arrivals,
         seed=options.seed,
         connections=connections,
-        connections_max=options.connections_max or connections,
+        connections_max=connections_max,
+        keep_alive=options.keep_alive,
         timeout_s=options.timeout,
         expect_status=frozenset(options.expect_status),
         answers_head=method.upper() == "HEAD",
@@ -210,6 +222,9 @@ def _check(options: LoadOptions) -> None:
         "--speedup": options.speedup,
     }
     problems = []
+    if options.connections is not None and not options.keep_alive:
+        hint = "--connections-max bounds those that are open at a time"
+        problems.append(Problem("--connections", "must not be given with --no-keep-alive", hint=hint))
     if options.trace is not None and options.rate is not None:
         problems.append(
             Problem("--rate", "must not be given with --trace", hint="--scale-peak scales a trace")

@@ -78,6 +78,7 @@ class Engine:
         self._choices = np.random.default_rng([plan.seed, 1, plan.share or 0])
         self._payloads = list(plan.requests)
         self._timeout_s = plan.timeout_s
+        self._keeps = plan.keep_alive
         self._start_s = 0.0
         self._exhausted = False
         self._finished = self._loop.create_future()
@@ -104,6 +105,7 @@ class Engine:
             target=plan.target,
             size=plan.connections,
             size_max=plan.connections_max,
+            keeps=plan.keep_alive,
             connect_timeout_s=plan.timeout_s,
             on_free=self._on_free,
         )
@@ -221,7 +223,7 @@ class Engine:
         index = connection.request
         self._done[index] = now_s
         self._status[index] = status
-        if not keep_alive:
+        if not keep_alive or not self._keeps:
             connection.request = IDLE
             self.pool.retire(connection)
             return

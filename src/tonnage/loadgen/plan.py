@@ -22,8 +22,9 @@ class LoadPlan:
         requests: Whole requests as they go over the wire, at least one, chosen from by the seed.
         arrivals: When they go.
         seed: Decides arrivals and the choice of requests, >= 0.
-        connections: Keep-alive connections that are opened before the start, >= 1.
+        connections: Connections that are opened before the start, >= 1.
         connections_max: How many there may be when all are busy; >= ``connections``.
+        keep_alive: Whether connections are used again; else each request has its own, opened when it is due.
         timeout_s: How long a request may take from its intended time [s], > 0.
         expect_status: Statuses that count as success; empty means 200 to 299.
         answers_head: Whether the requests are HEADs, whose answers have no body.
@@ -37,6 +38,7 @@ class LoadPlan:
     seed: int = 0
     connections: int = 64
     connections_max: int = 64
+    keep_alive: bool = True
     timeout_s: float = 10.0
     expect_status: frozenset[int] = field(default_factory=frozenset)
     answers_head: bool = False

@@ -1,5 +1,7 @@
 """The connections of a run: opened before it starts, replaced when they end, added when all are busy.
 
+Where none is used twice, none is opened in advance either: one is added for each request that is due.
+
 While the target refuses every connection, one attempt at a time is made, with pauses that double,
 and the pool says ``refused`` so that the run can fail requests at once as their users would see it.
 """
@@ -24,6 +26,15 @@ _CLOSE_WAIT_S = 1.0
 class Pool:
     """Connections to one target.
 
+    Args:
+        owner: Whom connections tell what becomes of requests.
+        target: Where to.
+        size: How many to open at the start.
+        size_max: How many there may be.
+        keeps: Whether one that ends is replaced; else the next one is opened when it is needed.
+        connect_timeout_s: How long one may take to open [s].
+        on_free: Called when one may have become free.
+
     Attributes:
         free: Connections with nothing in flight; the longest idle is first, so that all take turns.
         members: All open connections that are not retired.
@@ -37,6 +48,7 @@ class Pool:
         "_closing",
         "_connect_timeout_s",
         "_context",
+        "_keeps",
         "_leaving",
         "_loop",
         "_on_free",
@@ -62,6 +74,7 @@ class Pool:
         target: Target,
         size: int,
         size_max: int,
+        keeps: bool,
         connect_timeout_s: float,
         on_free: Callable[[], None],
     ) -> None:
@@ -69,6 +82,7 @@ class Pool:
         self._target = target
         self.size = size
         self.size_max = size_max
+        self._keeps = keeps
         self._connect_timeout_s = connect_timeout_s
         self._on_free = on_free
         self._loop = asyncio.get_running_loop()
@@ -191,6 +205,8 @@ class Pool:
             return
         connection.retired = True
         self.members.discard(connection)
+        if not self._keeps:
+            self.size -= 1
         if connection.request < 0 and connection in self.free:
             self.free.remove(connection)
         transport = connection.transport
