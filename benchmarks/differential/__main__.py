@@ -2,6 +2,7 @@
 
     python -m benchmarks.differential hpa         --calculations 1000000 --scenarios 10000
     python -m benchmarks.differential scheduling  (see --help)
+    python -m benchmarks.differential gpus        --fleets 1200
 
 Each keeps its result in ``benchmarks/differential/results/``, and ends with 1 when there was a difference.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMPARISONS = ("hpa", "scheduling")
+COMPARISONS = ("hpa", "scheduling", "gpus")
 
 
 def main() -> int:

@@ -38,7 +38,7 @@ def _tolerating(case: Case) -> Iterator[Edit]:
         taints
         for spec in case.specs
         for node in case.nodes
-        if (taints := _untolerated(spec, node)) and not any(is_lifecycle(taint) for taint in taints)
+        if (taints := _untolerated(spec, node)) and not any(map(is_lifecycle, taints))
     )
     for taints, _ in sorted(sets.items(), key=lambda item: (len(item[0]), -item[1], _texts(item[0]))):
         tolerations = tuple(_toleration(taint) for taint in sorted(taints, key=written))
@@ -51,8 +51,10 @@ def _tolerating(case: Case) -> Iterator[Edit]:
 
 
 def _untolerated(spec: PodSpec, node: Node) -> frozenset[Taint]:
+    """Taints that keep the pod off; that of a cordon goes with the cordon."""
+    keeping = (taint for taint in node.taints if taint.effect != "PreferNoSchedule")
     return frozenset(
-        taint for taint in node.taints if taint.effect != "PreferNoSchedule" and not spec.tolerates(taint)
+        taint for taint in keeping if not spec.tolerates(taint) and taint.key != UNSCHEDULABLE_TAINT
     )
 
 

@@ -27,6 +27,7 @@ _TOKEN: Final = re.compile(
     r"""|(?P<mark>&&|\|\||[=!<>]=|[<>!().,\[\]]))"""
 )
 _DEPTH_MAX: Final = 50
+_OF_DEVICE: Final = ("driver", "attributes", "capacity")
 
 
 class NotUnderstood(ValueError):
@@ -141,10 +142,15 @@ class _Parser:
         return self._reached()
 
     def _reached(self) -> Value:
+        is_device = self._tokens[self._at : self._at + 1] == [("name", "device")]
         value = self._value()
         while True:
             if self._take("."):
-                value = self._member(value, self._next("name"))
+                name = self._next("name")
+                if is_device and name not in _OF_DEVICE:
+                    raise NotUnderstood(f"device.{name}")
+                is_device = False
+                value = self._member(value, name)
             elif self._take("["):
                 inner = self._any()
                 self._need("]")
@@ -252,10 +258,8 @@ def _compare(sign: str, left: Any, right: Any) -> bool:
 
 
 def _member(value: Any, name: str) -> Any:
-    if isinstance(value, Device):
-        if name in ("driver", "attributes", "capacity"):
-            return getattr(value, name)
-        raise NotUnderstood(f"device.{name}")
+    if isinstance(value, Device) and name in _OF_DEVICE:
+        return getattr(value, name)
     if isinstance(value, Mapping) and name in value:
         return value[name]
     raise _Lacking

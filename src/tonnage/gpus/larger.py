@@ -142,7 +142,7 @@ def smaller(case: Case) -> Iterator[Change]:
         placed = tried(pods, case.cluster)
         if placed is not None:
             text = f"use {len(pods)} workers with {size} {name} each instead of {len(case.pods)} with {gpus}"
-            yield Change("split", text, placed=placed)
+            yield Change("split", f"{text}, and share CPU and memory out with them", placed=placed)
             return
 
 
@@ -290,8 +290,9 @@ def other_vendor(case: Case) -> Iterator[Change]:
 
         placed = tried(edited(case.pods, edit), case.cluster)
         if placed is not None:
-            text = f"ask for {other} instead of {name}, with an image made for it and without its node labels"
-            yield Change("vendor", text, placed=placed)
+            text = f"ask for {other} instead of {name}, with an image made for it and without node labels"
+            how = ("tolerations:", f"  - key: {other}", "    operator: Exists")
+            yield Change("vendor", text, how, placed)
 
 
 def _name(pod: Pod) -> str:

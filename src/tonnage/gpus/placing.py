@@ -116,7 +116,7 @@ def evicting(pods: Sequence[Pod], cluster: Cluster) -> Evicting | None:
 def _moved(victims: Sequence[Pod], cluster: Cluster) -> dict[str, str] | None:
     if any(pod.owner is None or pod.owner.kind == "DaemonSet" for pod in victims):
         return None  # nobody makes it anew, or it belongs to its node
-    waiting = [replace(pod, node=None) for pod in victims]
+    waiting = [replace(pod, node=None, spec=replace(pod.spec, node_name=None)) for pod in victims]
     placements = place(waiting, cluster)
     lift(placements, cluster)
     if any(one.node is None for one in placements):
