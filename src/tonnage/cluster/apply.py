@@ -181,34 +181,39 @@ async def undo(api: Api, begun: Sequence[Piece]) -> list[Piece]:
         What could not be undone.
     """
     left: list[Piece] = []
+    ending: list[Piece] = []
     for piece in reversed(begun):
         try:
             if piece.before is None:
-                await delete_piece(api, piece)
+                ending += [piece] if await delete_piece(api, piece) else []
             else:
                 former = fields_of(piece.before)
                 await api.apply(piece.resource, former, namespace=piece.namespace, force=True)
         except ClusterFault:
             left.append(piece)
-    gone = await wait_gone(api, [one for one in begun if one.before is None and one not in left])
-    return left + gone
+    return left + await wait_gone(api, ending)
 
 
-async def delete_piece(api: Api, piece: Piece) -> None:
-    """Delete an object with all that it owns; nothing happens where there is none."""
+async def delete_piece(api: Api, piece: Piece) -> bool:
+    """Delete an object with all that it owns.
+
+    Returns:
+        Whether it is about to end; not where there is none, or another one's.
+    """
     uid = piece.uid
     if not uid:  # whether it was made is not known: it is ours if we have applied it
         found = await api.find(piece.resource, piece.name, namespace=piece.namespace)
         metadata = (found or {}).get("metadata") or {}
         if not any(is_applied_by(entry) for entry in metadata.get("managedFields") or ()):
-            return
+            return False
         uid = str(metadata["uid"])
     try:
         await api.delete(
             piece.resource, piece.name, namespace=piece.namespace, uid=uid, propagation="Foreground"
         )
     except (Missing, Changed):
-        pass
+        return False
+    return True
 
 
 async def wait_gone(api: Api, pieces: Sequence[Piece], seconds_max: float = END_S_MAX) -> list[Piece]:

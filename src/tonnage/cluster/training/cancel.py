@@ -48,7 +48,7 @@ async def cancel(
         Missing: There is none of the name.
         ClusterFault: The server did not do it.
     """
-    state = await read_state(api, offered, name, namespace=namespace)
+    state = await read_state(api, offered, name, namespace=namespace, whole=True)
     pieces = _pieces(offered, state)
     roots = [piece for piece in pieces if piece.before is not None and not is_controlled(piece.before)]
     # what others own goes with them; a Service that lost its owner goes by itself

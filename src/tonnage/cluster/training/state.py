@@ -32,7 +32,13 @@ _BESIDE: Final = (
     ("scheduling.x-k8s.io", "podgroups"),
     ("kueue.x-k8s.io", "workloads"),
 )
-"""... and of what says why it waits."""
+"""... of what says why it waits ..."""
+_OWNED: Final = (
+    ("", "services"),
+    ("resource.k8s.io", "resourceclaimtemplates"),
+    ("trainer.kubeflow.org", "trainingruntimes"),
+)
+"""... and of what it only needs."""
 _EVENTS_S: Final = 5.0
 _KUEUE: Final = "kueue.x-k8s.io"
 
@@ -88,26 +94,32 @@ class JobState:
         return [one for one in self.events if str((one.get("involvedObject") or {}).get("uid")) in uids]
 
 
-async def read_state(api: Api, offered: Offered, name: str, *, namespace: str) -> JobState:
-    """Read all that a cluster holds of a training.
+async def read_state(
+    api: Api, offered: Offered, name: str, *, namespace: str, whole: bool = False
+) -> JobState:
+    """Read what a cluster holds of a training.
 
     Args:
         api: Of the server.
         offered: What it offers.
         name: The training.
         namespace: Where.
+        whole: Whether to read also what tells nothing of it, and what is left of one whose main object
+            is gone.
 
     Raises:
         Missing: There is none of the name.
         ClusterFault: The server did not say.
     """
     resources = [*main_resources(offered), *_chosen(offered, _BESIDE)]
+    resources += _chosen(offered, _OWNED) if whole else []
     listed = await asyncio.gather(*(_list(api, one, name, namespace) for one in resources))
     pods = await api.list(PODS, namespace=namespace, labels=selector(name))
     mains = listed[: len(main_resources(offered))]
     denied = [fault for fault in mains if isinstance(fault, ClusterFault)]
     objects = [one for found in listed if not isinstance(found, ClusterFault) for one in found]
-    if not any(_is_main(one) for one in objects):
+    objects = _belonging(objects)
+    if not any(_is_main(one) for one in objects) and not (whole and (objects or pods.items)):
         if denied:
             raise denied[0]
         raise Missing(
@@ -118,7 +130,7 @@ async def read_state(api: Api, offered: Offered, name: str, *, namespace: str) -
         events = await read_events(api, namespace=namespace)
     except Forbidden:
         pass  # they explain, and are not needed
-    return JobState(name, namespace, _belonging(objects), pods.items, events)
+    return JobState(name, namespace, objects, pods.items, events)
 
 
 class LiveState:
@@ -244,7 +256,7 @@ async def _list(
         return fault
 
 
-def _belonging(objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _belonging(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without Kueue's workloads of others, which have no label of ours."""
     found = list(objects)
     uids = {str(one["metadata"].get("uid")) for one in found if not _is_kueue(one)}
