@@ -93,6 +93,8 @@ def _security_notes(job: TrainingJob) -> Iterator[str]:
         refused.append("the capability IPC_LOCK, which RDMA needs")
     if any(volume.type == "hostPath" for volume in spec.volumes):
         refused.append("folders of the node")
+    if any(volume.type == "nfs" for volume in spec.volumes):
+        refused.append("NFS volumes, which a PersistentVolumeClaim can stand for")
     if refused:
         yield f"a namespace of the Pod Security Standard restricted refuses the pods: {', '.join(refused)}"
     if spec.network.host_network and spec.framework == "pytorch":
