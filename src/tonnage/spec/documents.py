@@ -20,14 +20,15 @@ from tonnage.spec.problems import Locator, field_problems
 from tonnage.spec.scalars import Part
 from tonnage.spec.service import KIND, ModelService
 from tonnage.spec.simulation import SIMULATION_KIND, Simulation
-from tonnage.spec.training import TrainingJob
+from tonnage.spec.training import TRAINING_KIND, TrainingJob
 
 KINDS: Final[Mapping[str, type[Part]]] = {
     KIND: ModelService,
     NODE_POOLS_KIND: NodePools,
     SIMULATION_KIND: Simulation,
+    TRAINING_KIND: TrainingJob,
 }
-"""The kinds that a simulation is described by; a TrainingJob is not simulated."""
+"""The kinds that users write by hand."""
 
 P = TypeVar("P", bound=Part)
 

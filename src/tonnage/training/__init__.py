@@ -6,7 +6,7 @@ says what must be placed together, and ``status_of`` reads a job's state out of 
 
 from __future__ import annotations
 
-from tonnage.training.choice import choose
+from tonnage.training.choice import choose, choose_unseen
 from tonnage.training.planned import pods_of
 from tonnage.training.render import render
 from tonnage.training.status import status_of
@@ -27,6 +27,7 @@ __all__ = [
     "TrainingStatus",
     "WorkerStatus",
     "choose",
+    "choose_unseen",
     "pods_of",
     "render",
     "status_of",

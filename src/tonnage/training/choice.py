@@ -69,6 +69,33 @@ def choose(job: TrainingJob, served: Served) -> Choice:
     return Choice(backend, gang, (*reasons, *more))
 
 
+def choose_unseen(
+    job: TrainingJob, *, backend: BackendName | None = None, gang: GangName | None = None
+) -> Choice:
+    """Chooses without knowing the cluster: what every cluster has, where it can do what is asked.
+
+    Args:
+        job: The document.
+        backend: Taken instead of the document's.
+        gang: Taken instead of the document's.
+
+    Returns:
+        The choice; whether the back end and the gang can do what is asked is for ``render`` to say.
+    """
+    reasons = []
+    taken = backend or (job.spec.backend if job.spec.backend != "auto" else None)
+    if taken is None:
+        order: tuple[BackendName, ...] = ("job", *BACKENDS)
+        able = [one for one in order if not backend_problems(job, one)]
+        taken = able[0] if able else "job"
+        reasons.append(f"back end {taken}: no cluster was asked")
+    group = gang or (job.spec.gang if job.spec.gang != "auto" else None)
+    if group is None:
+        group = "kueue" if job.spec.queue is not None else "none"
+        reasons.append(f"gang {group}: no cluster was asked")
+    return Choice(taken, group, tuple(reasons))
+
+
 def _has(served: Served, resource: Resource) -> bool:
     group, version, plural = resource
     return bool(served.versions(group, plural)) if version == "*" else served.has(*resource)

@@ -91,7 +91,15 @@ def _roles(job: TrainingJob, backend: BackendName) -> Iterator[Problem]:
 
 
 def _restarts(job: TrainingJob, backend: BackendName) -> Iterator[Problem]:
-    if job.spec.restart.fatal_exit_codes and backend in ("pytorchjob", "tfjob"):
+    if not job.spec.restart.fatal_exit_codes:
+        return
+    if under_torchrun(job):
+        yield Problem(
+            "spec.restart.fatalExitCodes",
+            "must be empty under torchrun, which ends with 1 whatever its processes end with",
+            hint="take launcher none, or leave it to spec.restart.limit",
+        )
+    elif backend in ("pytorchjob", "tfjob"):
         yield Problem(
             "spec.restart.fatalExitCodes",
             f"must be empty with back end {backend}, which knows no exit codes of its own",
@@ -159,5 +167,3 @@ def _gang(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[Pr
             f"must be null with gang {gang}, got {job.spec.queue}",
             hint="Kueue and Volcano have queues: take gang kueue or volcano",
         )
-    if gang == "coscheduling" and backend == "trainjob" and job.spec.workers_min != job.spec.workers:
-        yield Problem("spec.elastic", "must be null with gang coscheduling and back end trainjob")

@@ -28,6 +28,7 @@ STORE_TIMEOUT_S: Final = 300
 """How long an agent waits for the store's host to come up, whose image may still be pulled."""
 JOIN_TIMEOUT_S: Final = 1800
 """How long agents wait for the last of them."""
+UNBUFFERED: Final = "PYTHONUNBUFFERED"
 _SCRIPT_LAUNCHERS: Final = ("torchrun", "accelerate", "deepspeed", "lightning")
 _MODULE_LAUNCHERS: Final = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 
@@ -84,7 +85,7 @@ def torchrun_variables(job: TrainingJob, *, endpoint: str) -> list[dict[str, Any
     """
     spec = job.spec
     nodes = f"{spec.workers_min}:{spec.workers_max}" if spec.elastic is not None else str(spec.workers)
-    return [
+    found = [
         variable("PET_NNODES", nodes),
         variable("PET_NPROC_PER_NODE", str(spec.processes)),
         variable("PET_RDZV_BACKEND", "c10d"),
@@ -93,6 +94,10 @@ def torchrun_variables(job: TrainingJob, *, endpoint: str) -> list[dict[str, Any
         variable("PET_RDZV_CONF", f"join_timeout={JOIN_TIMEOUT_S},read_timeout={STORE_TIMEOUT_S}"),
         variable("PET_MAX_RESTARTS", str(spec.restart_limit)),
     ]
+    if spec.network.host_network:
+        # The name of a node need not be known to the other nodes.
+        found.append(from_field("PET_LOCAL_ADDR", "status.podIP"))
+    return found
 
 
 def static_variables(job: TrainingJob, *, host: str, index: str) -> list[dict[str, Any]]:
@@ -128,13 +133,14 @@ def common_variables(job: TrainingJob, *, leader: str) -> list[dict[str, Any]]:
     """
     spec, port = job.spec, str(job.spec.network.port)
     found = [
+        variable(UNBUFFERED, "1"),  # what a process has printed is in the log at once
         variable(names.WORKERS_VARIABLE, str(spec.workers)),
         variable(names.LEADER_VARIABLE, leader),
         variable(names.PORT_VARIABLE, port),
     ]
     if spec.checkpoint is not None:
         found.append(variable(names.CHECKPOINT_VARIABLE, spec.checkpoint.path))
-    return found + network_variables(job)
+    return [one for one in found if one["name"] not in spec.env] + network_variables(job)
 
 
 def network_variables(job: TrainingJob) -> list[dict[str, Any]]:

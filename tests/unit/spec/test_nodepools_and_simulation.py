@@ -184,7 +184,7 @@ def test_an_unknown_kind_is_told_with_the_one_meant() -> None:
     """A misspelt kind of ours is not taken for a stranger's object."""
     (item,), _ = read_objects(HEAD.format(kind="NodePool"), source="x.yaml")
     assert str(unknown_kind(item)) == (
-        'x.yaml:2:7: kind: must be one of ModelService, NodePools, Simulation, got "NodePool"; did you mean "NodePools"?'
+        'x.yaml:2:7: kind: must be one of ModelService, NodePools, Simulation, TrainingJob, got "NodePool"; did you mean "NodePools"?'
     )
 
 

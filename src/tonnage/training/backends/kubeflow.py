@@ -36,13 +36,14 @@ def pytorch_objects(job: TrainingJob, gang: GangName, namespace: str | None) -> 
     """The objects of a PyTorchJob, in the order in which to create them."""
     parts = gang_parts(job, gang, namespace)
     (role,) = roles_of(job)
-    lead = host(job, role, 0)
+    # The operator switches buffering off itself.
+    told = [one for one in _variables(job, host(job, role, 0)) if one["name"] != rendezvous.UNBUFFERED]
     spec = {
         "runPolicy": _run_policy(job, parts),
         "nprocPerNode": str(job.spec.processes),
         "elasticPolicy": _elastic_policy(job),
         "pytorchReplicaSpecs": {
-            "Worker": _replicas(job, role, parts, PYTORCH_CONTAINER, PYTORCH_PORT, _variables(job, lead))
+            "Worker": _replicas(job, role, parts, PYTORCH_CONTAINER, PYTORCH_PORT, told)
         },
     }
     return [*parts.objects, _made(job, "PyTorchJob", parts, namespace, spec)]
