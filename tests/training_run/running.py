@@ -7,18 +7,20 @@ job's claim to it. Pods have their own addresses, host names and users, and find
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from controlplane.api import Api, Plain
+from controlplane.api import Api, Plain, Refused
 from controlplane.dns import ClusterDNS
 from controlplane.network import Network
 from controlplane.node import ProcessNode
@@ -31,7 +33,7 @@ from tonnage.training import render
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "training"
 JOB_LABEL = "tonnage.dev/training-job"
-INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+INDEX_LABELS = ("batch.kubernetes.io/job-completion-index", "training.kubeflow.org/replica-index")
 START_S_MAX = 240.0
 
 
@@ -71,6 +73,19 @@ class Cluster:
         self.api.apply(wanted)
         return folder
 
+    def tonnage(self, *words: str, check: bool = True) -> str:
+        """What ``tonnage train`` prints."""
+        program = [sys.executable, "-m", "tonnage", "train"]
+        command = [*program, *words, "--kubeconfig", str(self.plane.kubeconfig)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self, name: str) -> Plain:
+        """What ``tonnage train status`` says."""
+        found: Plain = json.loads(self.tonnage("status", name, "--json"))
+        return found
+
     def submit(self, document: Path, **changes: Any) -> None:
         """Apply what our renderer makes of an example, with some fields of its spec changed.
 
@@ -85,8 +100,11 @@ class Cluster:
             self.api.apply(one)
 
     def job(self, name: str) -> Plain:
-        """The Job."""
-        return self.api.get("batch/v1", "Job", name)
+        """The object that runs a job."""
+        try:
+            return self.api.get("batch/v1", "Job", name)
+        except Refused:
+            return self.api.get("kubeflow.org/v1", "PyTorchJob", name)
 
     def pods(self, name: str) -> list[Plain]:
         """The pods of a job, oldest first."""
@@ -95,8 +113,9 @@ class Cluster:
 
     def worker(self, name: str, index: int) -> Plain:
         """The newest pod of a worker."""
-        label = str(index)
-        return [one for one in self.pods(name) if one["metadata"]["labels"][INDEX_LABEL] == label][-1]
+        labels = [one["metadata"]["labels"] for one in self.pods(name)]
+        numbers = [next(int(one[label]) for label in INDEX_LABELS if label in one) for one in labels]
+        return [pod for pod, number in zip(self.pods(name), numbers, strict=True) if number == index][-1]
 
     def log(self, pod: Plain) -> str:
         """What a pod has logged, through the API server; empty where it has not begun."""
@@ -106,8 +125,14 @@ class Cluster:
             return ""
 
     def logs(self, name: str) -> str:
-        """What all pods of a job have logged, one after the other."""
-        return "\n".join(f"== {one['metadata']['name']}\n{self.log(one)}" for one in self.pods(name))
+        """What all containers of a job have written, in all their lives, from the nodes' own files."""
+        folder = self.plane.folder
+        files = [
+            (pod["metadata"]["name"], file)
+            for pod in self.pods(name)
+            for file in sorted(folder.glob(f"node-*/{pod['metadata']['uid']}/*.log"))
+        ]
+        return "\n".join(f"== {pod} {file.stem}\n{file.read_text(errors='replace')}" for pod, file in files)
 
     def processes(self, pod: Plain) -> dict[int, str]:
         """Processes in a pod: number here to command line."""
@@ -137,16 +162,16 @@ class Cluster:
         return found
 
     def failed(self, name: str) -> bool:
-        """Whether the Job has failed for good."""
-        return any(one["type"] == "Failed" and one["status"] == "True" for one in self.conditions(name))
+        """Whether the job has failed for good."""
+        return self._has(name, "Failed")
 
     def succeeded(self, name: str) -> bool:
-        """Whether the Job is complete."""
-        return any(one["type"] == "Complete" and one["status"] == "True" for one in self.conditions(name))
+        """Whether the job is complete."""
+        return self._has(name, "Complete", "Succeeded")
 
-    def conditions(self, name: str) -> Sequence[Plain]:
-        """The Job's conditions."""
-        return list(self.job(name).get("status", {}).get("conditions", []))
+    def _has(self, name: str, *types: str) -> bool:
+        conditions = self.job(name).get("status", {}).get("conditions", [])
+        return any(one["type"] in types and one["status"] == "True" for one in conditions)
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ class ClusterDNS:
             f"bind {self.address}",
             "errors",
             f"ready {self.address}:{port}",
-            f"kubernetes {DOMAIN} {{\n    kubeconfig {config}\n    ttl {self._ttl_s}\n  }}",
+            f"kubernetes {DOMAIN} in-addr.arpa {{\n    kubeconfig {config}\n    ttl {self._ttl_s}\n  }}",
         ]
         if self._cache_s:
             lines.append(f"cache {self._cache_s}")
