@@ -81,6 +81,9 @@ def _notes(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[s
         )
     if gang == "coscheduling" and spec.scheduling.scheduler_name is None:
         yield f"the scheduler with the coscheduling plug-in is taken to be named {COSCHEDULING_SCHEDULER}"
+    gpu = spec.resources.gpu
+    if gpu is not None and gpu.mig_profile is not None and gpu.count > 1:
+        yield f"a process sees one MIG slice, whichever {gpu.count} its worker has; more workers use more slices"
     yield from _security_notes(job)
 
 
