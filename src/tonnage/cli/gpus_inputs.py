@@ -14,7 +14,6 @@ from tonnage.cluster.faults import Forbidden, Missing
 from tonnage.cluster.resources import NODES, PODS, Resource
 from tonnage.errors import Problem, SpecError
 from tonnage.gpus.documents import workload_of_job, workload_of_service
-from tonnage.gpus.pools import nodes_of_pools
 from tonnage.gpus.workloads import Workload, workload_of
 from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
 from tonnage.kube.shape import shape_problems
@@ -97,6 +96,8 @@ def read_cluster_files(names: Sequence[str]) -> ClusterObjects:
     others: list[Object] = []
     for item in _items(names, problems, places=False):
         if item.kind == NODE_POOLS_KIND and item.is_ours:
+            from tonnage.gpus.pools import nodes_of_pools  # it brings the twin, which takes its time
+
             document, wrong = read_part(item, NodePools)
             problems += wrong
             nodes += nodes_of_pools(document) if document is not None else []
