@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -48,17 +49,21 @@ def last_ones(sock: socket.socket) -> list[socket.socket]:
     Closing a listening socket resets the connections that the kernel has made and the process has not
     accepted yet, with the requests on them. So new ones are kept out first, by a filter that drops every
     packet to the listening socket: a client that is kept out tries again and finds the next replica, or
-    nobody.
+    nobody. Newer kernels let only a privileged process filter TCP; without the filter, a backlog of none
+    keeps out all but one connection.
 
     Args:
         sock: A listening socket, which is closed by the caller next.
 
     Source: socket(7) and packet(7), ``SO_ATTACH_FILTER``; the program is one "return 0".
     """
+    sock.listen(0)
     if sys.platform == "linux":
         program = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
         # struct sock_fprog: a length, and behind padding the address
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+        filtering = struct.pack("HP", 1, ctypes.addressof(program))
+        with contextlib.suppress(PermissionError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filtering)
     accepted: list[socket.socket] = []
     while True:
         try:
