@@ -191,7 +191,7 @@ class Kubelet:
     async def _renew(self) -> None:
         name = self._settings.name
         while True:
-            with contextlib.suppress(ApiError, OSError):
+            with contextlib.suppress(Exception):  # the API server may be away for a while
                 at = dt.datetime.now(dt.UTC)
                 spec = LeaseSpec(holderIdentity=name, leaseDurationSeconds=40, renewTime=at)
                 lease = Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"), spec=spec)
