@@ -1,0 +1,1 @@
+"""The real HPA on a real control plane, and the twin beside it."""
