@@ -18,31 +18,37 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Nothing but Kubernetes, with its own PodGroups switched on."""
     with opened(tmp_path_factory.mktemp("core"), {"a100-8": 1}, settings=CORE_GANGS) as world:
         yield world
 
 
 @pytest.fixture(scope="module")
-def plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The same with operators, and with a second scheduler that has its own PodGroups."""
     options = {"training_operator": {"gang": SCHEDULER}}
-    names = ("coscheduling", "training_operator")
-    with opened(tmp_path_factory.mktemp("coscheduling"), {"a100-8": 1}, *names, **options) as world:
+    names = ("coscheduling", "jobset", "trainer", "training_operator")
+    with opened(tmp_path_factory.mktemp("operated"), {"a100-8": 1}, *names, settings=CORE_GANGS, **options) as world:
         yield world
 
 
 def _all_or_none(world: World, backend: str, gang: str) -> None:
-    """The nodes have room for some of three workers: none is placed until another node has joined."""
+    """The nodes have room for all workers but one: none is placed until another node has joined."""
     namespace = world.namespace(f"{gang}-{backend}")
-    first = document("first", workers=3)
-    made = world.submit(first, namespace, backend=backend, gang=gang)
-    world.holds(lambda: len(world.pods(first, namespace)) == 3, "three pods are made")
-    world.holds(lambda: bool(world.status(first, made, namespace).waits), "it gives no reason")
+    room = 2 * len(world.api.find("v1", "Node"))
+    job = document("train", workers=room + 1)
+    made = world.submit(job, namespace, backend=backend, gang=gang)
+    world.holds(lambda: len(world.pods(job, namespace)) == room + 1, "not all pods are made")
+    world.holds(lambda: bool(world.status(job, made, namespace).waits), "it gives no reason")
     time.sleep(2.0)  # for what must not happen
-    assert [one["spec"].get("nodeName") for one in world.pods(first, namespace)] == [None] * 3
-    assert world.status(first, made, namespace).phase == "Pending"
+    assert [one["spec"].get("nodeName") for one in world.pods(job, namespace)] == [None] * (room + 1)
+    assert world.status(job, made, namespace).phase == "Pending"
     world.fleet.add({"a100-8": 1})
-    world.running(first, namespace, 3)
-    assert world.until("Running", first, made, namespace).waits == ()
+    pods = world.running(job, namespace, room + 1)
+    assert world.until("Running", job, made, namespace).waits == ()
+    for pod in pods:
+        world.fleet.end(pod)
+    assert world.until("Succeeded", job, made, namespace).ended
 
 
 def test_core_podgroup_places_all_workers_of_a_job_or_none(core: World) -> None:
@@ -50,11 +56,13 @@ def test_core_podgroup_places_all_workers_of_a_job_or_none(core: World) -> None:
 
 
 @pytest.mark.operators
-def test_coscheduling_places_all_workers_of_a_job_or_none(plugins: World) -> None:
-    _all_or_none(plugins, "job", "coscheduling")
+@pytest.mark.parametrize("backend", ["jobset", "trainjob"])
+def test_core_podgroup_places_all_workers_that_an_operator_makes_or_none(operated: World, backend: str) -> None:
+    _all_or_none(operated, backend, "core")
 
 
 @pytest.mark.operators
-def test_coscheduling_places_all_workers_of_a_pytorchjob_or_none(plugins: World) -> None:
-    """The operator is set up to make the group too, and leaves ours as it is."""
-    _all_or_none(plugins, "pytorchjob", "coscheduling")
+@pytest.mark.parametrize("backend", ["job", "jobset", "trainjob", "pytorchjob"])
+def test_coscheduling_places_all_workers_or_none(operated: World, backend: str) -> None:
+    """The Trainer makes the group; the Training Operator, set up to make it too, leaves ours as it is."""
+    _all_or_none(operated, backend, "coscheduling")
