@@ -1,8 +1,8 @@
 """``/dev/shm`` of a replica with several GPUs: a bounded part of its memory instead of the runtime's 64 MiB.
 
-What several GPUs of one process exchange (NCCL's buffers, tensors between workers) goes through there, and ends
-in a bus error when it is full. What lies in it counts against the container's memory limit, so it is never
-given more than half of that.
+What several GPUs of one process exchange (NCCL's buffers, tensors between workers) goes through there, and
+ends in a bus error when it is full. What lies in it counts against the container's memory limit, so it is
+never given more than half of that.
 
 Source: NVIDIA NCCL, troubleshooting, shared memory.
 Source: kubernetes v1.37.2 pkg/volume/emptydir/empty_dir.go (setupTmpfs: the volume is as large as sizeLimit);

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tonnage.contract import autoscaling as marks
+from tonnage.metrics_api import custom
 from tonnage.metrics_api.presets import PRESETS, Preset, preset_named
 from tonnage.metrics_api.selectors import Selector, equalities, selector_of
 
@@ -125,9 +126,12 @@ def _target(labels: Mapping[str, str], annotations: Mapping[str, str], ip: str) 
     ours = labels.get(marks.MANAGED_BY_LABEL) == marks.MANAGED_BY and labels.get(_COMPONENT) != _OWN_COMPONENT
     if name == OFF or (name is None and not ours):
         return None
-    preset = PRESETS[0] if name is None else preset_named(name)
+    if name == custom.NAME:
+        preset: Preset | None = custom.custom_preset(annotations)
+    else:
+        preset = PRESETS[0] if name is None else preset_named(name)
     if preset is None:
-        known = ", ".join(one.name for one in PRESETS)
+        known = ", ".join([*(one.name for one in PRESETS), custom.NAME])
         raise ValueError(f'{marks.PRESET_ANNOTATION}: must be one of {known} or {OFF}, got "{name}"')
     port = annotations.get(marks.PORT_ANNOTATION, str(preset.port))
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):

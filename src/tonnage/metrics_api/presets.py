@@ -4,6 +4,9 @@ A preset says which of a server's own metrics hold latency, requests and work in
 the same names and units for every server: ``inference_latency_p99`` in seconds, ``requests_per_second``,
 ``requests_in_flight``. A server that keeps a summary instead of a histogram gives its own quantile, which
 cannot be merged over pods; the preset says so.
+
+Pages of Triton, KServe, BentoML and MLServer were read from those servers themselves
+(``tests/integration/metrics_api/test_real_servers.py``); the others follow their sources.
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ class LatencySource:
         form: ``histogram``: cumulative buckets; ``summary``: quantiles that the server made itself.
         to_seconds: Factor from its unit to seconds.
         labels: Labels that a series must have to count.
+        without: A label, and values of it with which a series does not count, such as those of probes.
     """
 
     metric: str
     form: Literal["histogram", "summary"] = "histogram"
     to_seconds: float = 1.0
     labels: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, frozenset[str]] = ("", frozenset())
 
     @property
     def line(self) -> str:
@@ -91,6 +96,27 @@ PRESETS: Final = (
         "Triton, docs/user_guide/metrics.md; summaries need --metrics-config summary_latencies=true",
     ),
     Preset(
+        "bentoml",
+        3000,
+        "/metrics",
+        LatencySource(
+            "bentoml_service_request_duration_seconds",
+            without=("endpoint", frozenset({"/livez", "/readyz", "/healthz", "/metrics"})),
+        ),
+        None,
+        ("bentoml_service_request_in_progress",),
+        "BentoML, src/bentoml/_internal/server/http/instruments.py",
+    ),
+    Preset(
+        "mlserver",
+        8082,
+        "/metrics",
+        LatencySource("rest_server_request_duration_seconds", labels=(("method", "POST"),)),
+        "model_infer_request_success_total",
+        ("rest_server_requests_in_progress",),
+        "MLServer, docs/user-guide/metrics.md; the latency is that of REST, the requests are of gRPC too",
+    ),
+    Preset(
         "vllm",
         8000,
         "/metrics",
@@ -99,6 +125,26 @@ PRESETS: Final = (
         ("vllm:num_requests_running", "vllm:num_requests_waiting"),
         "vLLM, docs/design/metrics.md",
         "vllm:num_requests_waiting",
+    ),
+    Preset(
+        "tgi",
+        80,
+        "/metrics",
+        LatencySource("tgi_request_duration"),
+        None,
+        ("tgi_batch_current_size", "tgi_queue_size"),
+        "Text Generation Inference, docs/source/reference/metrics.md; router/src/server.rs",
+        "tgi_queue_size",
+    ),
+    Preset(
+        "tfserving",
+        8501,
+        "/monitoring/prometheus/metrics",
+        LatencySource(":tensorflow:serving:request_latency", "histogram", 1e-6),
+        None,
+        (),
+        "TensorFlow Serving, servables/tensorflow/util.cc (microseconds), util/prometheus_exporter.cc;"
+        " needs --monitoring_config_file with prometheus_config {enable: true}",
     ),
     Preset(
         "torchserve",

@@ -106,7 +106,13 @@ def _sum(series: Iterable[Series]) -> float:
 
 
 def _labelled(series: Iterable[Series], source: LatencySource) -> list[Series]:
-    return [one for one in series if all(one.labels.get(name) == value for name, value in source.labels)]
+    name, barred = source.without
+    return [
+        one
+        for one in series
+        if one.labels.get(name) not in barred
+        and all(one.labels.get(label) == value for label, value in source.labels)
+    ]
 
 
 def _histogram(series: Iterable[Series], source: LatencySource) -> Histogram:

@@ -33,7 +33,7 @@ class Telemetry:
         )
         self.owned = Gauge(
             f"{prefix}_owned",
-            "Whether the cluster sends a version of the API here: 1, or 0 where it has another owner or none.",
+            "Whether the cluster sends a version of the API here: 1, else 0.",
             ["version"],
             registry=self._registry,
         )

@@ -1,4 +1,8 @@
-"""Pages of known servers, written after their documentation, give latency, requests and work in flight."""
+"""Pages of known servers give latency, requests and work in flight.
+
+Those of Triton, KServe, BentoML and MLServer are their own, kept by tests/integration/metrics_api/test_real_servers.py
+(21 requests each); the others are written after their documentation or source.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,24 @@ TEXT = "text/plain"
 
 
 @pytest.mark.parametrize(
-    ("name", "requests", "in_flight", "latency_s"),
+    ("file", "requests", "in_flight", "latency_s"),
     [
-        ("vllm", 30, 5, 0.497),
-        ("triton", 30, 5, 0.09),
-        ("torchserve", 30, None, None),
-        ("kserve", 30, None, 0.24775),
+        ("triton", 21, 0, 0.061888),
+        ("triton-models", 30, 5, 0.09),
+        ("kserve", 21, None, 0.4475),
+        ("bentoml", 21, 0, 0.4475),
+        ("mlserver", 21, 0, 0.00965),
         ("ray", 30, 5, 0.1985),
+        ("vllm", 30, 5, 0.497),
+        ("tgi", 30, 5, 0.9925),
+        ("tfserving", 30, None, 0.01970276),
+        ("torchserve", 30, None, None),
     ],
 )
-def test_a_servers_page_is_read_by_its_preset(name, requests, in_flight, latency_s):
+def test_a_servers_page_is_read_by_its_preset(file, requests, in_flight, latency_s):
     """Each preset finds on its server's page what autoscaling wants, in seconds."""
-    reading = read(preset_named(name), (PAGES / f"{name}.txt").read_bytes(), TEXT, 1.0)
+    preset = preset_named(file.partition("-")[0])
+    reading = read(preset, (PAGES / f"{file}.txt").read_bytes(), TEXT, 1.0)
     assert reading.counters["requests"] == requests
     assert reading.gauges.get("in_flight") == in_flight
     found = reading.gauges.get("latency:0.99")
@@ -99,3 +109,10 @@ def test_buckets_that_are_no_counts_are_refused(value):
     """A histogram with NaN in it says nothing."""
     with pytest.raises(BadPage):
         read(preset_named("kserve"), f'request_predict_seconds_bucket{{le="1"}} {value}'.encode(), TEXT, 0.0)
+
+
+def test_probes_are_not_requests():
+    """BentoML counts the kubelet's probes as it counts requests; they are fast, and no load."""
+    page = (PAGES / "bentoml.txt").read_bytes()
+    assert page.count(b'endpoint="/readyz"') > 1
+    assert read(preset_named("bentoml"), page, TEXT, 0.0).histograms["latency"].total == 21

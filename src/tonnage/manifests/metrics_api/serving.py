@@ -54,7 +54,7 @@ def serving(wanted: MetricsApi) -> list[dict[str, Any]]:
 
 
 def _settings_text(wanted: MetricsApi) -> str:
-    """Its settings: where it listens, who it is and with what it proves that; the rest is its own defaults."""
+    """Its settings: where it listens, who it is and how it proves that; the rest is its own defaults."""
     return json_text(
         {
             "port": PORT,
@@ -63,6 +63,10 @@ def _settings_text(wanted: MetricsApi) -> str:
             "service": f"{wanted.namespace}/{NAME}",
         }
     )
+
+
+def _settings_hash(wanted: MetricsApi) -> str:
+    return hashlib.sha256(_settings_text(wanted).encode()).hexdigest()
 
 
 def _service(wanted: MetricsApi) -> core_v1.Service:
@@ -90,7 +94,7 @@ def _deployment(wanted: MetricsApi) -> apps_v1.Deployment:
             template=core_v1.PodTemplateSpec(
                 metadata=meta_v1.ObjectMeta(
                     labels=labels(),
-                    annotations={HASH_ANNOTATION: hashlib.sha256(_settings_text(wanted).encode()).hexdigest()},
+                    annotations={HASH_ANNOTATION: _settings_hash(wanted)},
                 ),
                 spec=_pod(wanted),
             ),
