@@ -11,7 +11,8 @@ it was worker 0 the store is gone, so that all agents end and their pods are rep
 Source: pytorch torch/distributed/run.py (variables ``PET_<OPTION>``), elastic/rendezvous/utils.py
     (_matches_machine_hostname), elastic/rendezvous/dynamic_rendezvous.py (_RendezvousExitOp,
     _RendezvousJoinOp),
-    elastic/agent/server/api.py (SimpleElasticAgent._invoke_run: membership changes do not count as retries).
+    elastic/agent/server/api.py (SimpleElasticAgent._invoke_run: membership changes do not count as retries),
+    elastic/rendezvous/dynamic_rendezvous.py (next_rendezvous, for the store: pytorch/pytorch#135712).
 Source: jax jax/_src/distributed.py (JAX_COORDINATOR_ADDRESS).
 """
 
@@ -29,6 +30,9 @@ STORE_TIMEOUT_S: Final = 300
 JOIN_TIMEOUT_S: Final = 1800
 """How long agents wait for the last of them."""
 UNBUFFERED: Final = "PYTHONUNBUFFERED"
+OWN_STORE: Final = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""Has trainers meet in a store of their own instead of their agents'. In the agents' store worker 0 says in
+its first round only where trainers meet, so that the agent of a replaced pod waits for it in vain."""
 _SCRIPT_LAUNCHERS: Final = ("torchrun", "accelerate", "deepspeed", "lightning")
 _MODULE_LAUNCHERS: Final = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 
@@ -140,7 +144,9 @@ def common_variables(job: TrainingJob, *, leader: str) -> list[dict[str, Any]]:
     ]
     if spec.checkpoint is not None:
         found.append(variable(names.CHECKPOINT_VARIABLE, spec.checkpoint.path))
-    return [one for one in found if one["name"] not in spec.env] + network_variables(job)
+    if uses_torchrun(job) or calls_launcher(job):
+        found.append(variable(OWN_STORE, "1"))
+    return found + network_variables(job)
 
 
 def network_variables(job: TrainingJob) -> list[dict[str, Any]]:

@@ -128,6 +128,14 @@ def test_a_failure_of_all_workers_counts_once() -> None:
     assert variables(spec["template"])["PET_MAX_RESTARTS"] == "4"
 
 
+def test_trainers_under_torchrun_do_not_meet_in_their_agents_store() -> None:
+    """The agent of a replaced pod would wait there for what worker 0 says in its first round only."""
+    name = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+    assert variables(core(job())["template"])[name] == "1"
+    assert variables(core(job(env={name: "0"}))["template"])[name] == "0"
+    assert name not in variables(core(job(launcher="none"))["template"])
+
+
 def test_evictions_do_not_count_and_fatal_exit_codes_end_the_job() -> None:
     """The rules of the failure policy, in the order in which Kubernetes tries them."""
     document = job(framework="plain", restart={"fatalExitCodes": [65, 64, 65]}, **RESTARTABLE)
