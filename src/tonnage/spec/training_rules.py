@@ -18,6 +18,7 @@ from tonnage.spec.training_parts import DURABLE_VOLUMES
 
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  the path itself is meant
 RESERVED_MOUNTS: Final = ("/", "/dev", _SHARED_MEMORY, "/proc", "/sys", "/tmp")  # noqa: S108
+RESERVED_VOLUMES: Final = ("tmp", "shared-memory")
 RESERVED_VARIABLES: Final = frozenset(
     {"JOB_COMPLETION_INDEX", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK", "TF_CONFIG"}
 )
@@ -141,6 +142,9 @@ def _volumes_are_apart(spec: TrainingJobSpec) -> Iterator[Problem]:
         where = f"spec.volumes[{index}]"
         if volume.name in names:
             yield Problem(f"{where}.name", f"must be given once, got a second {volume.name}")
+        if volume.name in RESERVED_VOLUMES:
+            what = f"must not be one of {', '.join(RESERVED_VOLUMES)}, got {volume.name}"
+            yield Problem(f"{where}.name", what, hint="every worker has them already")
         if volume.mount_path in paths:
             yield Problem(f"{where}.mountPath", f"must be given once, got a second {volume.mount_path}")
         if volume.mount_path in RESERVED_MOUNTS:

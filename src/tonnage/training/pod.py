@@ -80,14 +80,18 @@ def pod_template(job: TrainingJob, shape: Shape) -> dict[str, Any]:
 def _container(job: TrainingJob, shape: Shape) -> dict[str, Any]:
     spec = job.spec
     own = [rendezvous.variable(name, value) for name, value in spec.env.items()]
+    ours = [one for one in (security.home().to_dict(), *shape.variables) if one["name"] not in spec.env]
+    port = {"name": shape.port_name, "containerPort": spec.network.port}
+    if spec.network.host_network:
+        port["hostPort"] = spec.network.port  # what Kubernetes makes of it anyway
     return given(
         {
             "name": shape.container,
             "image": spec.image,
             "command": shape.command,
-            "env": [security.home().to_dict(), *shape.variables, *own],
+            "env": [*ours, *own],
             "envFrom": _env_from(job),
-            "ports": [{"name": shape.port_name, "containerPort": spec.network.port}],
+            "ports": [port],
             "resources": _resources(job, shape),
             "securityContext": _container_security(job),
             "volumeMounts": storage.mounts(job, shape.resources),

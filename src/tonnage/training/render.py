@@ -83,7 +83,7 @@ def _notes(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[s
         yield f"the scheduler with the coscheduling plug-in is taken to be named {COSCHEDULING_SCHEDULER}"
     gpu = spec.resources.gpu
     if gpu is not None and gpu.mig_profile is not None and gpu.count > 1:
-        yield f"a process sees one MIG slice, whichever {gpu.count} its worker has; more workers use more slices"
+        yield f"a process sees one of the {gpu.count} MIG slices of its worker; more workers use more slices"
     yield from _security_notes(job)
 
 
@@ -100,5 +100,5 @@ def _security_notes(job: TrainingJob) -> Iterator[str]:
         refused.append("NFS volumes, which a PersistentVolumeClaim can stand for")
     if refused:
         yield f"a namespace of the Pod Security Standard restricted refuses the pods: {', '.join(refused)}"
-    if spec.network.host_network and spec.framework == "pytorch":
-        yield "with the node's network two workers on one node take each other's port"
+    if spec.network.host_network:
+        yield f"with the node's network no two pods share a node: each takes its port {spec.network.port}"

@@ -121,6 +121,13 @@ def test_a_job_with_a_checkpoint_is_restarted(spec: str, limit: int) -> None:
             "got /dev/shm; spec.sharedMemory sizes /dev/shm"),
         ),
         (
+            "  volumes: [{type: secret, name: tmp, secret: s, mountPath: /a}]\n",
+            (
+                "x.yaml:8:34: spec.volumes[0].name: must not be one of tmp, shared-memory, got tmp; "
+                "every worker has them already"
+            ),
+        ),
+        (
             "  elastic: {min: 3, max: 2}\n",
             "x.yaml:8:18: spec.elastic.min: must be <= max (2), got 3",
         ),

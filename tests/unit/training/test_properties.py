@@ -115,6 +115,22 @@ def test_pods_are_restricted_unless_the_document_asks_otherwise(document: Any, b
 
 
 @SLOW
+@given(document=JOBS, backend=BACKENDS, gang=GANGS)
+def test_names_in_a_pod_are_its_own(document: Any, backend: Any, gang: Any) -> None:
+    """Variables, volumes and mounts each once, or server-side apply would refuse them; the document's win."""
+    for one in made(document, backend, gang).objects:
+        for template in templates(one):
+            (container,) = template["spec"]["containers"]
+            for held in (container["env"], template["spec"]["volumes"]):
+                names = [item["name"] for item in held]
+                assert len(set(names)) == len(names)
+            mounts = [item["mountPath"] for item in container["volumeMounts"]]
+            assert len(set(mounts)) == len(mounts)
+            told = {item["name"]: item.get("value") for item in container["env"]}
+            assert document.spec.env.items() <= told.items()
+
+
+@SLOW
 @given(document=JOBS)
 def test_planned_pods_are_those_that_the_scheduler_reads(document: Any) -> None:
     """As many as the roles have, with what they request, as our scheduler understands them."""
@@ -177,3 +193,61 @@ def test_templates_are_found() -> None:
         framework = "tensorflow" if backend == "tfjob" else "pytorch"
         rendering = render(job(framework=framework), backend=backend)
         assert [len(list(templates(one))) for one in rendering.objects].count(1) == 1
+
+
+TIMES = st.integers(0, 59).map(lambda second: f"2026-11-25T00:00:{second:02d}Z")
+STATES = st.one_of(
+    st.just({}),
+    st.just({"running": {}}),
+    st.builds(lambda reason: {"waiting": {"reason": reason}}, st.sampled_from(["ErrImagePull", "ContainerCreating"])),
+    st.builds(lambda code: {"terminated": {"exitCode": code, "reason": "Error"}}, st.integers(0, 255)),
+)
+CONTAINERS = st.lists(
+    st.fixed_dictionaries({"restartCount": st.integers(0, 3), "state": STATES}, optional={"lastState": STATES}),
+    max_size=1,
+)
+PODS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "metadata": st.fixed_dictionaries(
+                {
+                    "name": st.uuids().map(str),
+                    "creationTimestamp": TIMES,
+                    "labels": st.builds(
+                        lambda index: {"batch.kubernetes.io/job-completion-index": str(index)}, st.integers(0, 4)
+                    ),
+                },
+                optional={"deletionTimestamp": TIMES},
+            )
+        },
+        optional={
+            "spec": st.sampled_from([{}, {"nodeName": "n"}]),
+            "status": st.fixed_dictionaries(
+                {"phase": st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"])},
+                optional={
+                    "containerStatuses": CONTAINERS,
+                    "conditions": st.just([{"type": "PodScheduled", "status": "False", "message": "no node"}]),
+                },
+            ),
+        },
+    ),
+    max_size=8,
+)
+
+
+@given(pods=PODS, conditions=st.lists(st.sampled_from(["Suspended", "Complete", "FailureTarget"]), max_size=2))
+def test_any_pods_give_a_state_that_makes_sense(pods: Any, conditions: list[str]) -> None:
+    """Each worker once, each pod's place among them, an end only where the operator says so."""
+    main = render(job(workers=3)).objects[-1]
+    held = {**main, "status": {"conditions": [{"type": kind, "status": "True"} for kind in conditions]}}
+    status = status_of("t", [held], pods)
+    places = [(one.role, one.index) for one in status.workers]
+    assert len(set(places)) == len(places) >= 3
+    assert status.ended is ("Complete" in conditions)
+    named = {one.name for one in status.workers} - {""}
+    assert named <= {pod["metadata"]["name"] for pod in pods}
+    assert all((one.name == "") is (one.phase == "Missing") for one in status.workers)
+    assert status.restarts == max(one.restarts for one in status.workers)
+    if status.phase == "Running":
+        assert all(one.phase in ("Running", "Succeeded") for one in status.workers)
+        assert status.waits == ()

@@ -36,7 +36,7 @@ SPECS = st.fixed_dictionaries(
     optional={
         "args": st.just(["--x"]),
         "launcher": st.sampled_from(["auto", "none"]),
-        "env": st.just({"A": "b"}),
+        "env": st.just({"A": "b", "HOME": "/h", "PYTHONUNBUFFERED": "0", "NCCL_SOCKET_IFNAME": "^lo"}),
         "resources": RESOURCES,
         "checkpoint": st.just({"path": "/c/x"}),
         "restart": st.sampled_from(
