@@ -1,9 +1,9 @@
-"""Handwritten digits with TensorFlow's parameter servers: a chief leads, workers compute, servers hold the weights.
+"""Handwritten digits with TensorFlow: a chief leads, workers compute, parameter servers hold the weights.
 
-Each pod reads its role from ``TF_CONFIG``, which the operator sets. Workers and parameter servers serve until they
-are ended; the chief hands out steps, keeps a checkpoint after each epoch, resumes from it, and ends the job. A
-worker that is lost is waited for, and its steps are given to others; a parameter server that is lost ends the
-chief, which resumes. On this machine: see README.md.
+Each pod reads its role from ``TF_CONFIG``, which the operator sets. Workers and parameter servers serve until
+they are ended; the chief hands out steps, keeps a checkpoint after each epoch, resumes from it, and ends the
+job. A worker that is lost is waited for, and its steps are given to others; a parameter server that is lost
+ends the chief, which resumes. On this machine: see README.md.
 """
 
 from __future__ import annotations
@@ -67,27 +67,33 @@ def lead(resolver: tf.distribute.cluster_resolver.ClusterResolver, options: argp
     manager = tf.train.CheckpointManager(
         tf.train.Checkpoint(network=network, epoch=epoch), str(options.checkpoint), max_to_keep=2
     )
-    print(f"resumes from {manager.latest_checkpoint}" if manager.restore_or_initialize() else "starts anew", flush=True)
+    resumed = manager.restore_or_initialize()
+    print(f"resumes from {resumed}" if resumed else "starts anew", flush=True)
 
     @tf.function
     def step(rows: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, network(rows)))
-        for variable, slope in zip(network.trainable_variables, tape.gradient(loss, network.trainable_variables), strict=True):
+        weights = network.trainable_variables
+        for variable, slope in zip(weights, tape.gradient(loss, weights), strict=True):
             variable.assign_sub(options.rate * slope)
         return loss
 
     train = len(names) - TEST_ITEMS
     while (done := int(epoch.numpy())) < options.epochs:
         order = np.random.default_rng(done).permutation(train)
-        batches = [order[at : at + options.batch] for at in range(0, train, options.batch)]
-        losses = [coordinator.schedule(step, args=(tf.constant(images[one]), tf.constant(names[one]))) for one in batches]
+        losses = []
+        for at in range(0, train, options.batch):
+            batch = order[at : at + options.batch]
+            tensors = tf.constant(images[batch]), tf.constant(names[batch])
+            losses.append(coordinator.schedule(step, args=tensors))
         coordinator.join()
         epoch.assign_add(1)
         manager.save()
         right = tf.argmax(network(images[-TEST_ITEMS:]), 1).numpy() == names[-TEST_ITEMS:]
         loss = np.mean([one.fetch() for one in losses])
-        print(f"epoch {done + 1} of {options.epochs}: loss {loss:.4f}, accuracy {right.mean():.3f}", flush=True)
+        told = f"epoch {done + 1} of {options.epochs}: loss {loss:.4f}, accuracy {right.mean():.3f}"
+        print(told, flush=True)
     print("done", flush=True)
 
 
