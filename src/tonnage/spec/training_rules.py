@@ -79,11 +79,12 @@ def _processes_have_gpus(spec: TrainingJobSpec) -> Iterator[Problem]:
     where, processes, gpus = "spec.processesPerWorker", spec.processes_per_worker, spec.gpus_per_worker
     if processes == "auto":
         return
-    if spec.framework in ("tensorflow", "jax") and processes > 1:
+    if spec.framework != "pytorch" and processes > 1:
+        by_command = "let the command start them" if spec.framework == "plain" else None
         yield Problem(
             where,
             f"must be 1 with framework {spec.framework}, got {processes}",
-            hint="one process of it uses all GPUs of its worker",
+            hint=by_command or "one process of it uses all GPUs of its worker",
         )
     elif spec.framework == "pytorch" and gpus and processes > gpus:
         yield Problem(

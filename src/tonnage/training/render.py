@@ -81,6 +81,8 @@ def _notes(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[s
         )
     if gang == "coscheduling" and spec.scheduling.scheduler_name is None:
         yield f"the scheduler with the coscheduling plug-in is taken to be named {COSCHEDULING_SCHEDULER}"
+    if "pods" in spec.cleanup.model_fields_set and backend not in ("pytorchjob", "tfjob"):
+        yield f"spec.cleanup.pods is not used: a {KIND_OF[backend]} keeps its ended pods until it is deleted"
     gpu = spec.resources.gpu
     if gpu is not None and gpu.mig_profile is not None and gpu.count > 1:
         yield f"a process sees one of the {gpu.count} MIG slices of its worker; more workers use more slices"

@@ -96,7 +96,7 @@ def _phase(
     if _is_suspended(main):
         queued = QUEUE_LABEL in (main["metadata"].get("labels") or {})
         return "Queued" if queued or any(_workloads(objects)) else "Suspended"
-    if not any(is_live(pod) for pod in pods) and any(_waiting_groups(objects)):
+    if not any(phase_of(pod) == "Running" for pod in pods) and any(_waiting_groups(objects)):
         return "Queued"
     if _runs(main, workers):
         return "Running"
@@ -188,6 +188,8 @@ def _waits(
     if _is_suspended(main) and not any(_workloads(objects)):
         queue = (main["metadata"].get("labels") or {}).get(QUEUE_LABEL)
         yield f"it waits for Kueue's queue {queue}" if queue else "it is suspended"
+    for group in _waiting_groups(objects):
+        yield f"it waits for Volcano's queue {(group.get('spec') or {}).get('queue') or 'default'}"
     for group in _of_kind(objects, "PodGroup"):
         yield from _group_waits(group)
     for pod in pods:

@@ -93,6 +93,15 @@ def test_kueue_may_start_an_elastic_job_with_fewer() -> None:
     }
 
 
+def test_a_field_that_a_back_end_does_not_use_is_told() -> None:
+    """Where it was written, and only for those who do not use it."""
+    document = job(workers=1, cleanup={"pods": "All"})
+    assert render(document).notes == (
+        "spec.cleanup.pods is not used: a Job keeps its ended pods until it is deleted",
+    )
+    assert not any("cleanup" in note for note in render(document, backend="pytorchjob").notes)
+
+
 def test_nobody_is_told_of_partial_starts_where_one_pod_runs() -> None:
     """The note is for those whom it concerns."""
     assert any("start or none" in note for note in render(job(workers=2)).notes)

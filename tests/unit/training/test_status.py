@@ -249,7 +249,10 @@ def test_groups_say_what_they_wait_for() -> None:
         "metadata": {"name": "t"},
         "status": {"phase": "Pending"},
     }
-    assert phase(main(), volcano) == "Queued"
+    for pods in ((), (pod(0, "Pending"), pod(1, "Pending"))):
+        found = status_of("t", [main(), volcano], pods)
+        assert (found.phase, found.waits) == ("Queued", ("it waits for Volcano's queue default",))
+    assert phase(main(), volcano, pods=(pod(0), pod(1))) == "Running"
 
 
 def test_a_pod_that_is_being_deleted_does_not_run_the_job() -> None:
