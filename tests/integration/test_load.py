@@ -458,6 +458,7 @@ def test_the_command_opens_a_connection_for_each_request_when_asked_to() -> None
     document = json.loads(outcome.stdout)
     assert document["outcomes"] == {"http_200": 50}
     assert (document["connections"], document["reconnects"]) == (0, 50)
+    assert not any("free connection" in warning for warning in document["warnings"])
 
 
 def test_the_command_plays_a_trace_and_writes_a_report(tmp_path: Any) -> None:

@@ -265,7 +265,7 @@ def _warnings(
     warnings = [lag.message] if lag.message else []
     waited = records.sent_s - records.dispatched_s > 1e-4
     share = float(waited.mean()) if records.requests else 0.0
-    if share > 0.01:
+    if share > 0.01 and plan.keep_alive:  # else each waits for its own, as it does behind a Service
         warnings.append(
             f"{share:.0%} of requests waited for a free connection, so the server never saw more than "
             f"{plan.connections_max} at once; their wait is in the latencies; raise --connections-max "
