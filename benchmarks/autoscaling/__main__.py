@@ -2,10 +2,10 @@
 
     python -m benchmarks.autoscaling
 
-Real: etcd, API server, controller manager, scheduler and kube-proxy 1.37.2, pods of the rendered Deployment as
-processes with addresses of their own, two replicas of the metrics API, ``tonnage load`` through the Service's
-address. Twin: the same rendered objects, the same nodes, the profile measured just before, the same trace, for
-several places of the HPA controller's first look. Exit code 1 says that a tolerance below was exceeded.
+Real: etcd, API server, controller manager, scheduler and kube-proxy 1.37.2, pods of the rendered Deployment
+as processes with addresses of their own, two replicas of the metrics API, ``tonnage load`` through the
+Service's address. Twin: the same rendered objects, the same nodes, the profile measured just before, the same
+trace, for several places of the HPA controller's first look. Exit code 1 says that a tolerance was exceeded.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ PHASES = 6
 STEPS = ((20.0, 60), (150.0, 180), (20.0, 240))
 """Requests per second, and for how long [s]."""
 OUTSIDE_MAX, AREA_MAX, PEAK_MAX = 0.10, 0.15, 1
-"""Tolerances: share of the time in which the real count is beyond all that the twin does within one look of the
-HPA controller; difference of replica seconds; difference of the highest count."""
+"""Tolerances: share of the time in which the real count is beyond all that the twin does within one look of
+the HPA controller; difference of replica seconds; difference of the highest count."""
 
 
 def main() -> int:
@@ -77,10 +77,10 @@ def one_round(profile: Path, seed: int) -> dict[str, Any]:
         world.deploy()
         trace = write_trace(world.folder / "trace.csv", STEPS)
         say(f"real run {seed}: {duration_s:g} s")
-        with Observer(world) as observer:
-            with load(world, "load", "--trace", str(trace), "--seed", str(seed)) as running:
-                result = running.result(duration_s + 120)
-                begin_s = observer.elapsed_s() - result["elapsed_s"]
+        words = ("--trace", str(trace), "--seed", str(seed))
+        with Observer(world) as observer, load(world, "load", *words) as running:
+            result = running.result(duration_s + 120)
+            begin_s = observer.elapsed_s() - result["elapsed_s"]
         say("twin")
         twin = play(world, trace, sync_s=SYNC_S, phases=PHASES, duration_s=duration_s, seed=seed)
         course: Steps = tuple((max(0.0, one.at_s - begin_s), one.wanted) for one in observer.sights)

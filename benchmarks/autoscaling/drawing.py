@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 WIDTH, LEFT, RIGHT, PANEL, GAP, TOP = 760, 60, 14, 110, 40, 30
+FONT = 'font-family="sans-serif" font-size="12"'
 REAL, TWIN, LOAD = "#2468d8", "#d0630a", "#667788"
 
 
@@ -44,10 +45,10 @@ def draw(found: dict[str, Any], steps: Sequence[tuple[float, int]]) -> str:
     ]
     height = TOP + len(panels) * (PANEL + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="{LEFT}" y="18" fill="{REAL}">real HPA</text>',
-        f'<text x="{LEFT + 70}" y="18" fill="{TWIN}">twin, {len(found["twin"])} places of its first look</text>',
+        f'<text x="{LEFT + 70}" y="18" fill="{TWIN}">twin, {len(found["twin"])} first looks</text>',
     ]
     for place, (title, top, courses) in enumerate(panels):
         parts += panel(TOP + place * (PANEL + GAP), title, top, courses, end_s)
@@ -73,9 +74,8 @@ def panel(y: int, title: str, top: float, courses: Sequence[tuple[Any, str]], en
         for at_s, value in course:
             x, height = x_of(at_s, end_s), bottom - (PANEL - 16) * min(value, top) / top
             path += f"M{x:.1f} {height:.1f}" if not path else f"H{x:.1f}V{height:.1f}"
-        parts.append(
-            f'<path d="{path}H{x_of(end_s, end_s):.1f}" fill="none" stroke="{colour}" stroke-width="1.5" opacity="0.75"/>'
-        )
+        line = f'd="{path}H{x_of(end_s, end_s):.1f}" fill="none" stroke="{colour}" opacity="0.75"'
+        parts.append(f'<path {line} stroke-width="1.5"/>')
     return parts
 
 

@@ -59,13 +59,15 @@ def play(world: World, trace: Path, *, sync_s: float, phases: int, duration_s: f
 
 
 def _played(world: World, trace: Path, sync_s: float, phase_s: float, duration_s: float, seed: int) -> Played:
+    settings = server_settings(world)
     spec = {
         "inputs": [str(world.objects), str(world.node_list())],
         "profile": str(world.inputs.profile),
         "duration": f"{duration_s:g}s",
         "client": {"balancing": "random"},
         "control": {"syncPeriod": f"{sync_s:g}s", "firstSync": f"{phase_s:g}s"},
-        "metrics": {"custom": {"window": f"{window_s(world):g}s"}},
+        "metrics": {"custom": {"window": f"{settings['window_s']:g}s"}},
+        "pod": {"lameDuck": f"{settings['lame_duck_s']:g}s"},
         "start": {"replicas": 2},
         "seed": seed,
     }
@@ -76,11 +78,11 @@ def _played(world: World, trace: Path, sync_s: float, phase_s: float, duration_s
     return read(json.loads(tonnage(*words)), phase_s)
 
 
-def window_s(world: World) -> float:
-    """The span of the server's percentiles [s], which stands in its settings and not in an object's own fields."""
+def server_settings(world: World) -> dict[str, Any]:
+    """The server's settings as rendered: the twin reads no ConfigMap, so what matters of it is said."""
     objects = yaml.safe_load_all(world.objects.read_text())
-    settings = next(one for one in objects if one["kind"] == "ConfigMap" and "server.json" in one["data"])
-    return float(json.loads(settings["data"]["server.json"])["window_s"])
+    found = next(one for one in objects if one["kind"] == "ConfigMap" and "server.json" in one["data"])
+    return dict(json.loads(found["data"]["server.json"]))
 
 
 def read(document: dict[str, Any], phase_s: float) -> Played:

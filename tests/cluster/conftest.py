@@ -9,10 +9,7 @@ import pytest
 from controlplane.binaries import NoGo
 from controlplane.network import NoNetwork
 
-from cluster.world import HERE, Inputs, World
-
-SYNC_S = 5.0
-"""The HPA controller's period, which is 15 s by default."""
+from cluster.world import HERE, SYNC_S, Inputs, World
 
 
 @pytest.fixture(scope="package")

@@ -14,10 +14,9 @@ from controlplane.plane import wait_until
 from lightkube.resources.core_v1 import Event
 
 from cluster.beside import Steps, at, play, sequence
-from cluster.conftest import SYNC_S
 from cluster.observe import Observer
 from cluster.traffic import failures, load, write_trace
-from cluster.world import METRICS_API, NAME, NAMESPACE, SYSTEM, World
+from cluster.world import METRICS_API, NAME, NAMESPACE, SYNC_S, SYSTEM, World
 
 METRICS = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/serving/pods/*"
 LATENCY, IN_FLIGHT = "inference_latency_p99", "tonnage_requests_in_flight"

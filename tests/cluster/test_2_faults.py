@@ -37,17 +37,18 @@ def test_a_killed_server_takes_only_its_own_requests_with_it(world: World) -> No
     """After ``kill -9`` the other replica serves on, the pod is started again and serves as before."""
     settled(world)
     victim, other = world.pods()
+    before = {pod.metadata.name: restarts(world, pod) for pod in (victim, other)}
     with load(world, "killed", *RATE) as running:
         time.sleep(3)
         world.kill(victim)
-        assert wait_until(lambda: restarts(world, victim) == 1, 60), world.story()
+        assert wait_until(lambda: restarts(world, victim) > before[victim.metadata.name], 60), world.story()
         assert wait_until(lambda: world.ready() == 2, 60), world.story()
         healed = running.elapsed_s()
-        time.sleep(5)
+        time.sleep(6)
         result = running.finish()
-    assert restarts(world, other) == 0
+    assert restarts(world, other) == before[other.metadata.name]
     assert set(failures(result)) <= BROKEN
-    late = [one for one in result["seconds"] if one["second"] > healed + 2]
+    late = [one for one in result["seconds"] if one["second"] > healed]
     assert late
     assert sum(one["failures"] for one in late) == 0
     # kube-proxy sends half of the connections to the dead one until its endpoint is gone
@@ -62,8 +63,8 @@ def test_killed_metrics_apis_come_back_and_the_replicas_stay(world: World) -> No
     with Observer(world) as observer, load(world, "metrics", *RATE):
         for pod in killed:
             world.kill(pod)
-        again = lambda: [restarts(world, pod) for pod in killed] == [count + 1 for count in counts]  # noqa: E731
-        assert wait_until(again, 60), world.story()
+        for pod, count in zip(killed, counts, strict=True):
+            assert wait_until(lambda pod=pod, count=count: restarts(world, pod) > count, 60), world.story()
         assert wait_until(lambda: world.ready(METRICS_API, SYSTEM) == 2, 60), world.story()
         assert wait_until(lambda: world.condition() == ("True", "ValidMetricFound"), 60), world.condition()
     assert {sight.wanted for sight in observer.sights} == {2}

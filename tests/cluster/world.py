@@ -39,7 +39,9 @@ NAME, NAMESPACE = "sleeper", "serving"
 SYSTEM, METRICS_API, SECRET = "tonnage-system", "tonnage-metrics-api", "tonnage-metrics-api-tls"
 APP = {"app.kubernetes.io/name": NAME}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
-FIRST_REPLICAS_S_MAX = 90.0
+FIRST_REPLICAS_S_MAX = 120.0
+SYNC_S = 5.0
+"""The HPA controller's period in the tests; it is 15 s by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class World:
             labels = {"topology.kubernetes.io/zone": f"zone-{number % 2}"}
             node = ProcessNode(plane, network, f"node-{number}", pods_max=8, labels=labels, backoff_s=1.0)
             self.nodes.append(self._stack.enter_context(node))
+        self._stack.callback(lambda: [node.kill() for node in self.nodes])  # none has to end well
         self.clients = self._stack.enter_context(ServiceNetwork(plane, network, "node-0"))
         self.api = Api(plane)
         self.client = Client(config=KubeConfig.from_file(str(plane.kubeconfig)).get(), trust_env=False)
