@@ -188,7 +188,7 @@ def _stock(cluster: ClusterObjects, type_label: str) -> Inventory:
         cluster.of_kind("ResourceClaim"),
         type_label=type_label,
     )
-    devices = [note for note in cluster.notes if "devices" in note]
+    devices = [note for note in cluster.notes if "resource.k8s.io" in note]
     return replace(stock, notes=(*stock.notes, *devices))
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tonnage.cluster.api import Api, open_api
-from tonnage.cluster.faults import Forbidden, Missing
-from tonnage.cluster.resources import NODES, PODS, Resource
+from tonnage.cluster.api import open_api
+from tonnage.cluster.resources import NODES, PODS
+from tonnage.cluster.snapshot import read_snapshot
 from tonnage.errors import Problem, SpecError
 from tonnage.gpus.documents import workload_of_job, workload_of_service
 from tonnage.gpus.workloads import Workload, workload_of
@@ -25,26 +25,8 @@ from tonnage.spec.training import TRAINING_KIND, TrainingJob
 Object = Mapping[str, Any]
 
 _STDIN: Final = "<stdin>"
-_BESIDE: Final = (
-    Resource("", "v1", "Namespace", "namespaces", namespaced=False),
-    Resource("", "v1", "Service", "services"),
-    Resource("", "v1", "ReplicationController", "replicationcontrollers"),
-    Resource("apps", "v1", "ReplicaSet", "replicasets"),
-    Resource("apps", "v1", "StatefulSet", "statefulsets"),
-    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False),
-    Resource("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", namespaced=False),
-    Resource("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False),
-    Resource("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims"),
-    Resource("resource.k8s.io", "v1", "ResourceClaimTemplate", "resourceclaimtemplates"),
-    Resource(
-        "trainer.kubeflow.org", "v1alpha1", "ClusterTrainingRuntime", "clustertrainingruntimes",
-        namespaced=False,
-    ),
-    Resource("trainer.kubeflow.org", "v1alpha1", "TrainingRuntime", "trainingruntimes"),
-)  # fmt: skip
-"""What else of a cluster bears on where pods go."""
-_NEEDED_FOR_DEVICES: Final = ("ResourceSlice", "DeviceClass", "ResourceClaim")
+_RUNTIMES: Final = ("ClusterTrainingRuntime", "TrainingRuntime")
+"""What a TrainJob refers to, beside what the scheduler looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +105,15 @@ def read_cluster_server(kubeconfig: Path | None, context: str | None) -> Cluster
 
 async def _listed(kubeconfig: Path | None, context: str | None) -> ClusterObjects:
     async with open_api(kubeconfig=kubeconfig, context=context) as api:
-        nodes = await api.list(NODES, namespace=None)
-        pods = await api.list(PODS, namespace=None)
-        beside = await asyncio.gather(*(_optional(api, resource) for resource in _BESIDE))
-    others = [one for found, _ in beside for one in found]
-    notes = [note for _, note in beside if note]
-    return ClusterObjects(nodes.items, pods.items, tuple(others), tuple(notes))
-
-
-async def _optional(api: Api, resource: Resource) -> tuple[tuple[Object, ...], str]:
-    """Objects of a kind that not every cluster has, and that not everybody may list."""
-    try:
-        return (await api.list(resource, namespace=None)).items, ""
-    except Missing:
-        return (), ""
-    except Forbidden:
-        what = "devices are not counted" if resource.kind in _NEEDED_FOR_DEVICES else "taken as if none were"
-        return (), f"{resource.title}: may not be listed; {what}"
+        offered = await api.offered()
+        snapshot = await read_snapshot(api, offered)
+        for needed in (NODES, PODS):
+            if needed.title in snapshot.unread:
+                await api.list(needed, namespace=None)  # says what is not allowed, and to whom
+        known = [one for one in offered.resources if one.kind in _RUNTIMES]
+        runtimes = [one for kind in known for one in (await api.list(kind, namespace=None)).items]
+    notes = tuple(f"{title} may not be listed, and count as if there were none" for title in snapshot.unread)
+    return ClusterObjects(snapshot.nodes, snapshot.pods, (*snapshot.others, *runtimes), notes)
 
 
 def read_asked(names: Sequence[str], replicas: int | None, runtimes: Iterable[Object] = ()) -> Asked:

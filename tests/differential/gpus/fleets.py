@@ -50,8 +50,9 @@ class Fleet:
 def fleet(seed: int, index: int) -> Fleet:
     """Makes one cluster."""
     random = Random(f"gpus {seed}/{index}")
-    nodes = _nodes(random)
-    pods = _pods(random, nodes)
+    roomy = random.random() < 0.4
+    nodes = _nodes(random, roomy)
+    pods = _pods(random, nodes, roomy)
     there = sorted({gpus[0] for node in nodes if (gpus := _gpus(node)) is not None})
     workloads = [_workload(random, f"job-{rank}", there) for rank in range(random.choice((2, 2, 3)))]
     service = {"kind": "Service", "metadata": {"name": "old", "namespace": "default"}}
@@ -59,13 +60,13 @@ def fleet(seed: int, index: int) -> Fleet:
     return Fleet(f"{seed}/{index}", nodes, pods, [service], workloads)
 
 
-def _nodes(random: Random) -> list[Object]:
+def _nodes(random: Random, roomy: bool) -> list[Object]:
     labelled = random.choice((0.0, 0.8, 1.0, 1.0))
     tainted = random.choice((0.0, 0.5, 0.9, 1.0))
     found: list[Object] = []
     # most jobs can only be placed where there are many nodes of a type, so pools are large or small
     for pool in random.sample(_POOLS, random.randint(1, 4)):
-        for _ in range(random.choice((1, 2, 4, 10, 16, 20, 20))):
+        for _ in range(random.choice((12, 16, 20) if roomy else (1, 2, 4, 10, 16, 20, 20))):
             found.append(_node(random, f"node-{len(found)}", pool, labelled, tainted))
     for _ in range(random.choice((0, 1, 3))):
         found.append(_node(random, f"node-{len(found)}", None, 0.0, 0.0))
@@ -108,9 +109,9 @@ def _node(random: Random, name: str, pool: Any, labelled: float, tainted: float)
     }
 
 
-def _pods(random: Random, nodes: list[Object]) -> list[Object]:
+def _pods(random: Random, nodes: list[Object], roomy: bool) -> list[Object]:
     """Pods that hold some of the GPUs, by services, jobs and DaemonSets."""
-    used = random.choice((0.0, 0.0, 0.1, 0.3, 0.6, 0.9))
+    used = random.choice((0.0, 0.1, 0.2) if roomy else (0.0, 0.1, 0.3, 0.6, 0.9))
     found: list[Object] = []
     for node in nodes:
         gpus = _gpus(node)
@@ -210,7 +211,7 @@ def _template(random: Random, name: str, gpus: int, there: list[str]) -> Object:
     """A pod; it mostly asks for what the cluster has, at times for what it has not."""
     kinds = [pool[:2] for pool in _POOLS if pool[0] in there or random.random() < 0.05]
     resource, kind = random.choice(kinds or [_POOLS[0][:2]])
-    each = random.choice((2, 4, 8, 8, 12))
+    each = random.choice((2, 4, 4, 8, 8, 12))
     amounts = {"cpu": str(each * gpus), "memory": f"{each * gpus * 4}Gi"}
     container = {"name": "main", "image": "i", "resources": {"requests": amounts, "limits": {**amounts, resource: str(gpus)}}}
     spec: Object = {"containers": [container], "priority": random.choice((-20, 0, 0, 0, 1000))}

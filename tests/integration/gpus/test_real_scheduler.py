@@ -18,10 +18,11 @@ from controlplane.binaries import NoGo, programs
 from controlplane.plane import ControlPlane
 
 from tests.differential.gpus.fleets import Fleet, fleet
+from tonnage.cli.gpus_inputs import read_cluster_server
 from tonnage.cluster.api import Api, open_api
 from tonnage.cluster.faults import Action
 from tonnage.cluster.resources import NODES, PODS, Resource
-from tonnage.gpus import fit, workload_of
+from tonnage.gpus import fit, inventory, workload_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 Object = dict[str, Any]
@@ -210,6 +211,84 @@ def test_gangs_are_placed_whole_or_not_at_all_as_foretold(plane: ControlPlane) -
     asyncio.run(run())
     assert seen[True] >= 5, seen
     assert seen[False] >= 5, seen
+
+
+def test_devices_behind_an_extended_resource_as_the_real_scheduler_allocates_them(plane: ControlPlane) -> None:
+    """Pods that ask for devices of a class as a resource go where free devices are, and wait where none are."""
+
+    async def run() -> None:
+        async with open_api(kubeconfig=plane.kubeconfig) as api:
+            cluster = Cluster(api)
+            nodes = [_bare(f"node-{rank}") for rank in range(3)]
+            await cluster.begin(Fleet("devices", nodes, [], [], []))
+            expression = "device.driver == 'gpu.example.com' && device.attributes['gpu.example.com'].kind == 'big'"
+            device_class = {
+                "apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": "big"},
+                "spec": {"selectors": [{"cel": {"expression": expression}}], "extendedResourceName": "example.com/big"},
+            }  # fmt: skip
+            slices = [_slice("node-0", "big", "big"), _slice("node-1", "big", "small", "big", "big"), _slice("node-2", "small")]
+            objects = [await cluster.create(DEVICE_CLASSES, device_class)]
+            objects += [await cluster.create(RESOURCE_SLICES, one) for one in slices]
+            running: list[Object] = []
+            for rank, count in enumerate((2, 1, 1, 1, 1, 1)):
+                limits = {"example.com/big": str(count), "cpu": "1", "memory": "1Gi"}
+                container = {"name": "main", "image": "i", "resources": {"limits": limits}}
+                pod = _admissible({"metadata": {"name": f"p-{rank}", "namespace": "default"}, "spec": {"containers": [container]}})
+                claims = list((await api.list(RESOURCE_CLAIMS, namespace=None)).items)
+                answer = fit([pod], nodes, running, objects=[*objects, *claims], changes=False)
+                await cluster.create(PODS, pod)
+                decided = (await cluster.decided([f"p-{rank}"]))[f"p-{rank}"]
+                if answer.fits:
+                    assert _node(decided) in answer.equals[f"p-{rank}"], rank
+                    running.append(decided)
+                else:
+                    assert _refusal(decided) == answer.message, rank
+            assert len(running) == 4
+            stock = inventory(nodes, running, slices, objects[:1], (await api.list(RESOURCE_CLAIMS, namespace=None)).items)
+            assert [(one.resource, one.allocatable, one.used) for one in stock.totals] == [("big", 5, 5)]
+
+    asyncio.run(run())
+
+
+def test_the_command_reads_a_cluster_as_it_reads_what_kubectl_printed(plane: ControlPlane) -> None:
+    """The inventory and the answer from the API server are those of the same objects in files."""
+    one = fleet(SEED, 3)
+
+    async def run() -> None:
+        async with open_api(kubeconfig=plane.kubeconfig) as api:
+            await Cluster(api).begin(one)
+
+    asyncio.run(run())
+    read = read_cluster_server(plane.kubeconfig, None)
+    pods = [_admissible(pod) for pod in one.pods]
+    stock, same = inventory(read.nodes, read.pods), inventory(one.nodes, pods)
+    assert [(total.resource, total.type, total.used, dict(total.fits)) for total in stock.totals] == [
+        (total.resource, total.type, total.used, dict(total.fits)) for total in same.totals
+    ]
+    assert {"Namespace", "PriorityClass", "DeviceClass"} <= {value["kind"] for value in read.others}
+
+
+DEVICE_CLASSES = Resource("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False)
+RESOURCE_SLICES = Resource("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", namespaced=False)
+RESOURCE_CLAIMS = Resource("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims")
+
+
+def _bare(name: str) -> Object:
+    amounts = {"cpu": "16", "memory": "64Gi", "pods": "110"}
+    labels = {"kubernetes.io/hostname": name}
+    return {
+        "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {},
+        "status": {"allocatable": amounts, "capacity": amounts},
+    }  # fmt: skip
+
+
+def _slice(node: str, *kinds: str) -> Object:
+    devices = [
+        {"name": f"d{rank}", "attributes": {"kind": {"string": kind}}} for rank, kind in enumerate(kinds)
+    ]
+    pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+    spec = {"driver": "gpu.example.com", "nodeName": node, "pool": pool, "devices": devices}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": f"slice-{node}"}, "spec": spec}
 
 
 def _gang(one: Fleet, count: int) -> list[Object]:
