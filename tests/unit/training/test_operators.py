@@ -171,16 +171,25 @@ def test_a_pytorch_job_has_workers_only() -> None:
     assert "restartPolicy" not in worker["template"]["spec"]
 
 
-def test_a_pytorch_job_has_a_range_of_workers() -> None:
-    """A fixed number is a range of one; torchrun's options come from the policy."""
-    def policy(**spec: Any) -> dict[str, Any]:
-        made = render(job("m", workers=3, **spec, **RESTARTABLE), backend="pytorchjob")
-        found: dict[str, Any] = only(made, "PyTorchJob")["spec"]["elasticPolicy"]
-        return found
+def test_an_elastic_pytorch_job_has_a_range_of_workers() -> None:
+    """And torchrun's options from it."""
+    elastic = {"min": 1, "max": 5}
+    made = render(job("m", workers=3, elastic=elastic, **RESTARTABLE), backend="pytorchjob")
+    found = only(made, "PyTorchJob")["spec"]
+    policy = found["elasticPolicy"]
+    assert (policy["minReplicas"], policy["maxReplicas"], policy["maxRestarts"]) == (1, 5, 3)
+    assert not any(name.startswith("PET_") for name in variables(found["pytorchReplicaSpecs"]["Worker"]["template"]))
 
-    assert (policy()["minReplicas"], policy()["maxReplicas"]) == (3, 3)
-    elastic = policy(elastic={"min": 1, "max": 5})
-    assert (elastic["minReplicas"], elastic["maxReplicas"], elastic["maxRestarts"]) == (1, 5, 3)
+
+def test_a_pytorch_job_of_fixed_size_is_done_when_all_its_workers_are() -> None:
+    """With an elastic policy the operator would end it with its first worker; so torchrun's options are ours."""
+    made = render(job("m", workers=3, **RESTARTABLE), backend="pytorchjob")
+    found = only(made, "PyTorchJob")["spec"]
+    assert "elasticPolicy" not in found
+    told = variables(found["pytorchReplicaSpecs"]["Worker"]["template"])
+    assert told["PET_RDZV_ENDPOINT"] == "m-worker-0:29500"
+    assert told["PET_MAX_RESTARTS"] == "3"
+    assert not {"PET_NNODES", "PET_NPROC_PER_NODE", "PYTHONUNBUFFERED"} & set(told)
 
 
 def test_the_training_operator_counts_the_restarts_of_all_pods() -> None:

@@ -1,14 +1,17 @@
 """Back ends ``pytorchjob`` and ``tfjob``: the Training Operator's kinds, which upstream no longer maintains.
 
 A PyTorchJob has workers and no master: a master would bring an init container of its own image with it,
-which a namespace of standard ``restricted`` refuses. With ``elasticPolicy`` torchrun's agents meet at worker
-0, whose Service the operator makes; a fixed number of workers is a range of one.
+which a namespace of standard ``restricted`` refuses. torchrun's agents meet at worker 0, whose Service the
+operator makes. Only an elastic job has an ``elasticPolicy``: with one, the operator takes the job to have
+succeeded with the first worker that has, and deletes the others, while an agent that is done waits only five
+minutes for them.
 
 A worker's container is started again in its pod, while the operator counts the restarts of all pods together:
 hence a limit of so many for each.
 
-Source: training-operator v1.9.3 pkg/apis/kubeflow.org/v1, pkg/controller.v1/{common,pytorch,tensorflow},
-    pkg/core/job.go (PastBackoffLimit), pkg/webhooks.
+Source: training-operator v1.9.3 pkg/apis/kubeflow.org/v1, pkg/controller.v1/{common,pytorch,tensorflow}
+    (UpdateJobStatus, setPodEnv), pkg/core/job.go (PastBackoffLimit), pkg/webhooks.
+Source: pytorch torch/distributed/elastic/agent/server/api.py (SimpleElasticAgent._exit_barrier).
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ PYTORCH_CONTAINER: Final = "pytorch"
 PYTORCH_PORT: Final = "pytorchjob-port"
 TENSORFLOW_CONTAINER: Final = "tensorflow"
 TENSORFLOW_PORT: Final = "tfjob-port"
+_OPERATORS_OWN: Final = (rendezvous.UNBUFFERED, "PET_NNODES", "PET_NPROC_PER_NODE")
+"""Variables that the operator tells the pods of a PyTorchJob itself."""
 _REPLICA_TYPES: Final[Mapping[str, str]] = {"worker": "Worker", "chief": "Chief", "ps": "PS"}
 
 
@@ -36,12 +41,15 @@ def pytorch_objects(job: TrainingJob, gang: GangName, namespace: str | None) -> 
     """The objects of a PyTorchJob, in the order in which to create them."""
     parts = gang_parts(job, gang, namespace)
     (role,) = roles_of(job)
-    # The operator switches buffering off itself.
-    told = [one for one in _variables(job, host(job, role, 0)) if one["name"] != rendezvous.UNBUFFERED]
+    lead, elastic = host(job, role, 0), job.spec.elastic is not None
+    told = _variables(job, lead)
+    if not elastic:
+        told += rendezvous.torchrun_variables(job, endpoint=f"{lead}:{job.spec.network.port}")
+    told = [one for one in told if one["name"] not in _OPERATORS_OWN]
     spec = {
         "runPolicy": _run_policy(job, parts),
         "nprocPerNode": str(job.spec.processes),
-        "elasticPolicy": _elastic_policy(job),
+        "elasticPolicy": _elastic_policy(job) if elastic else None,
         "pytorchReplicaSpecs": {
             "Worker": _replicas(job, role, parts, PYTORCH_CONTAINER, PYTORCH_PORT, told)
         },
