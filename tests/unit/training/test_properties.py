@@ -65,7 +65,7 @@ def test_what_is_refused_is_refused_by_a_limit_and_nothing_else(document: Any, b
     assert dump_objects(rendering.objects) == dump_objects(rendering.objects)
 
 
-@SLOW
+@settings(SLOW, max_examples=15)  # Kubernetes' schemas take their time
 @given(document=JOBS, backend=BACKENDS, gang=GANGS)
 def test_core_objects_are_what_kubernetes_takes(document: Any, backend: Any, gang: Any) -> None:
     """By Kubernetes 1.37's own schema, unknown fields refused; pods inside operators' objects as well."""
