@@ -33,14 +33,33 @@ def test_workers_of_a_pytorchjob_meet_at_worker_0_under_the_numbers_that_torchru
         host, _, port = one["PET_RDZV_ENDPOINT"].rpartition(":")
         world.holds(lambda host=host: world.addresses(host, namespace) == {pods[0]["status"]["podIP"]}, f"{host} is not worker 0")
         assert port == "29500"
-        assert one["PET_NNODES"] in ("2", "2:2")
+        assert one["PET_NNODES"] == "2"
         assert one["PET_NPROC_PER_NODE"] == "4"
         assert one["PET_RDZV_BACKEND"] == "c10d"
         assert one["TONNAGE_LEADER"] == host
     status = world.until("Running", job, made, namespace)
     assert [(one.phase, one.node) for one in status.workers] == [("Running", pod["spec"]["nodeName"]) for pod in pods]
-    for pod in pods:
-        world.fleet.end(pod)
+    world.fleet.end(pods[1])
+    world.holds(lambda: _done(world, namespace) == 1, "the operator has not seen the end of a worker")
+    assert world.status(job, made, namespace).phase == "Running"
+    world.fleet.end(pods[0])
+    assert world.until("Succeeded", job, made, namespace).ended
+
+
+def _done(world: World, namespace: str) -> int:
+    status = world.api.get("kubeflow.org/v1", "PyTorchJob", "train", namespace)["status"]
+    return int(status["replicaStatuses"]["Worker"].get("succeeded", 0))
+
+
+def test_an_elastic_pytorchjob_is_told_its_range_and_is_done_with_its_first_worker(world: World) -> None:
+    elastic, restart = {"min": 1, "max": 4}, {"policy": "OnFailure", "limit": 3, "fromStart": True}
+    namespace, job = world.namespace("elastic"), document("train", elastic=elastic, restart=restart)
+    made = world.submit(job, namespace, backend="pytorchjob")
+    pods = world.running(job, namespace, 2)
+    seen = [world.environment(one) for one in pods]
+    assert {one["PET_NNODES"] for one in seen} == {"1:4"}
+    assert {one["PET_RDZV_ENDPOINT"] for one in seen} == {"train-worker-0:29500"}
+    world.fleet.end(pods[1])
     assert world.until("Succeeded", job, made, namespace).ended
 
 
