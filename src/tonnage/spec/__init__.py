@@ -11,17 +11,14 @@ from tonnage.spec.load import (
     resolve_reference,
 )
 from tonnage.spec.service import API_VERSION, KIND, Metadata, ModelService
-from tonnage.spec.training import TRAINING_KIND, TrainingJob
 from tonnage.spec.usage import COMMANDS, unused_fields
 
 __all__ = [
     "API_VERSION",
     "COMMANDS",
     "KIND",
-    "TRAINING_KIND",
     "Metadata",
     "ModelService",
-    "TrainingJob",
     "load_model_service",
     "load_training_job",
     "load_warmup_inputs",

@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,7 +35,9 @@ from tonnage.spec.problems import (
 from tonnage.spec.samples import check_sample
 from tonnage.spec.scalars import Part
 from tonnage.spec.service import KIND, UNREAD, ModelService
-from tonnage.spec.training import TRAINING_KIND, TrainingJob
+
+if TYPE_CHECKING:
+    from tonnage.spec.training import TrainingJob
 
 P = TypeVar("P", bound=Part)
 
@@ -54,9 +56,9 @@ _STAND_INS: Final[dict[str, dict[Path, Any]]] = {
         ("spec", "model", "format"): "onnx",
         ("spec", "model", "path"): "stand-in",
     },
-    TRAINING_KIND: {
+    "TrainingJob": {
         **_ANY_STAND_INS,
-        ("kind",): TRAINING_KIND,
+        ("kind",): "TrainingJob",
         ("spec", "framework"): "pytorch",
         ("spec", "image"): "stand-in",
         ("spec", "command"): ["stand-in"],
@@ -124,6 +126,8 @@ def parse_model_service(text: str, *, source: str = "<text>") -> ModelService:
 
 def parse_training_job(text: str, *, source: str = "<text>") -> TrainingJob:
     """Reads a TrainingJob; see ``parse_model_service``."""
+    from tonnage.spec.training import TrainingJob  # whoever serves a model does not wait for its classes
+
     return _parse(text, source, TrainingJob)
 
 
