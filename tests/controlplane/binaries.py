@@ -5,6 +5,10 @@ folder for those that can share their dependencies, since most of a cold build i
 minutes on two cores; Go's build cache and ours, which is named after the pins and the compiler, make every
 later start immediate. Files of an operator, such as its CustomResourceDefinitions, are read where Go keeps the
 modules that it has fetched.
+
+    PYTHONPATH=tests python -m controlplane.binaries [NAME...]
+
+builds all or some beforehand, and says how long each took.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,3 +166,27 @@ def _digest(module: Path, go: str) -> str:
     for name in ("go.mod", "go.sum"):
         key.update((module / name).read_bytes())
     return key.hexdigest()[:16]
+
+
+def _main(names: list[str]) -> None:
+    operators = {
+        "kwok": KWOK,
+        "training-operator": TRAINING_OPERATOR,
+        "jobset": JOBSET,
+        "trainer": TRAINER,
+        "kueue": KUEUE,
+        "coscheduling": COSCHEDULING,
+        "volcano": VOLCANO,
+    }
+    for name in names or ["control-plane", *operators]:
+        began = time.monotonic()
+        if name == "control-plane":
+            programs()
+        else:
+            program(operators[name])
+        sys.stdout.write(f"{name}: {time.monotonic() - began:.1f} s\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -207,8 +207,8 @@ def kueue(plane: ControlPlane, *, frameworks: Sequence[str] = FRAMEWORKS) -> Ite
 def coscheduling(plane: ControlPlane) -> Iterator[Program]:
     """A second scheduler, named ``SCHEDULER``, with the coscheduling plug-in for PodGroups.
 
-    It tries pods that could not be placed again every 10 s instead of 5 min: the plug-in has itself woken by new
-    pods and changed groups only, not by nodes (``EventsToRegister``), and nobody else wakes pods that it refused.
+    Pods that it could not place are tried again when one joins their group or the group changes, and else after
+    five minutes: the plug-in has itself woken by nothing else, and not by nodes (``EventsToRegister``).
     """
     api = Api(plane)
     api.define(definitions(COSCHEDULING))
@@ -228,7 +228,6 @@ def coscheduling(plane: ControlPlane) -> Iterator[Program]:
         f"--authorization-kubeconfig={plane.kubeconfig}",
         "--bind-address=127.0.0.1",
         f"--secure-port={port}",
-        "--pod-max-in-unschedulable-pods-duration=10s",
     ]
     running = Program("coscheduling", [str(program(COSCHEDULING)), *options], folder)
     try:

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from world import World, document, opened
 
-pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(1800)]
 VERSION = "kueue.x-k8s.io/v1beta2"
 QUOTA = {"cpu": "64", "memory": "1Ti", "nvidia.com/gpu": "8"}
 

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from world import World, document, opened
 
-pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
