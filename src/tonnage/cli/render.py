@@ -37,6 +37,7 @@ class RenderOptions:
     image: str | None
     model_image: str | None
     pod_monitor: bool
+    headless_service: bool
     metrics_api: bool
     namespace: str
     ca_bundle: Path | None
@@ -55,6 +56,11 @@ class RenderOptions:
     help="OCI image or artifact with the document's folder, mounted at /model.  [default: --image has it]",
 )
 @click.option("--pod-monitor", is_flag=True, help="Add a PodMonitor for the Prometheus operator.")
+@click.option(
+    "--headless-service",
+    is_flag=True,
+    help="Add a Service without an address, for clients that balance by themselves.",
+)
 @click.option("--metrics-api", is_flag=True, help="Make the metrics API's objects, behind those of SPEC.")
 @click.option(
     "--metrics-api-namespace",
@@ -127,6 +133,7 @@ def _objects(options: RenderOptions) -> tuple[ModelService | None, list[Mapping[
             warmup_inputs=load_warmup_inputs(service, base=base),
             model_image=options.model_image,
             pod_monitor=options.pod_monitor,
+            headless=options.headless_service,
         )
         objects += render(service, _profile(options, service, base), release=release)
         unused = unused_fields(service, "render")

@@ -15,7 +15,7 @@ from tonnage.manifests.network import network_policy
 from tonnage.manifests.order import ordered
 from tonnage.manifests.placement import placement_problems
 from tonnage.manifests.release import Release
-from tonnage.manifests.service import kube_service
+from tonnage.manifests.service import headless_service, kube_service
 from tonnage.manifests.settings import settings_map, settings_problems
 from tonnage.manifests.text import dump_objects
 from tonnage.profile import ModelProfile
@@ -66,6 +66,7 @@ def render(
         network_policy(service),
     )
     made = [one.to_dict() for one in (*before, *core, disruption_budget(service)) if one is not None]
+    made += [headless_service(service).to_dict()] if release.headless else []
     made += [pod_monitor(service)] if release.pod_monitor else []
     return tuple(map(ordered, made))
 

@@ -39,6 +39,13 @@ def test_a_service_has_no_fault_that_its_document_did_not_ask_for(folder: Path) 
     assert warnings(render_text(service, measured, release=Release())) == ASKED_FOR.get(folder.name, set())
 
 
+def test_what_is_added_on_demand_has_no_fault() -> None:
+    """A headless Service and a PodMonitor."""
+    service = load_model_service(ROOT / "tests/golden/minimal/spec.yaml")
+    release = Release(headless=True, pod_monitor=True)
+    assert warnings(render_text(service, release=release)) == set()
+
+
 @pytest.mark.parametrize("bundle", [None, "UEVN"])
 def test_the_metrics_api_has_no_fault(bundle: str | None) -> None:
     """Neither with a certificate of one's own nor with cert-manager's."""

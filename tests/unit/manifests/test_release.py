@@ -206,3 +206,19 @@ def test_each_object_has_a_file_and_the_kustomization_names_them() -> None:
     assert list(files) == [*(f"{file_stem(one)}.yaml" for one in objects), "kustomization.yaml"]
     assert list(files)[:3] == ["service-account-m.yaml", "config-map-m-settings.yaml", "network-policy-m.yaml"]
     assert YAML(typ="safe").load(files["kustomization.yaml"])["resources"] == list(files)[:-1]
+
+
+def test_ports_say_what_they_speak_and_nothing_sticks() -> None:
+    """Meshes and gateways balance requests by it; neither affinity nor nearness gives one replica another's load."""
+    spec = made(service())["Service"]["spec"]
+    assert {one["name"]: one["appProtocol"] for one in spec["ports"]} == {"http": "http", "grpc": "kubernetes.io/h2c"}
+    assert not spec.keys() & {"sessionAffinity", "trafficDistribution", "clusterIP"}
+
+
+def test_clients_that_balance_by_themselves_get_the_replicas_addresses() -> None:
+    """On demand there is a second Service without an address, of the same ready pods and ports."""
+    objects = render(service(), release=Release(headless=True))
+    plain, headless = (one for one in objects if one["kind"] == "Service")
+    assert (headless["metadata"]["name"], headless["spec"].pop("clusterIP")) == ("m-headless", "None")
+    assert headless["spec"] == plain["spec"]
+    assert len([one for one in render(service(), release=Release()) if one["kind"] == "Service"]) == 1
