@@ -13,8 +13,8 @@ from controlplane.binaries import NoGo
 from controlplane.plane import ControlPlane
 
 sys.path.insert(0, str(Path(__file__).parent))
-from documents import BACKENDS, GANGS, cases
-from world import CORE_GANGS, RESTRICTED
+from operator_documents import BACKENDS, GANGS, cases
+from operator_world import CORE_GANGS, RESTRICTED
 
 from tonnage.spec.training import TrainingJob
 from tonnage.spec.training_body import BackendName, GangName

@@ -11,7 +11,7 @@ from controlplane.fleet import RUNS_FOR
 from controlplane.machines import MACHINES
 
 sys.path.insert(0, str(Path(__file__).parent))
-from world import World, opened
+from operator_world import World, opened
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ import pytest
 from controlplane.operators import SCHEDULER
 
 sys.path.insert(0, str(Path(__file__).parent))
-from world import CORE_GANGS, World, document, opened
+from operator_world import CORE_GANGS, World, document, opened
 
 COSCHEDULING_VERSION = "scheduling.x-k8s.io/v1alpha1"
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from world import World, document, opened
+from operator_world import World, document, opened
 
 pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(1800)]
 VERSION = "kueue.x-k8s.io/v1beta2"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from world import World, document, opened
+from operator_world import World, document, opened
 
 pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(1800)]
 

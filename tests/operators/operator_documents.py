@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from world import document
+from operator_world import document
 
 from tonnage.errors import SpecError
 from tonnage.spec.training import TrainingJob
