@@ -7,7 +7,7 @@ that a rule about one object can ask for the others; it reports on its own objec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -244,6 +244,7 @@ class Context:
         measured: Facts of the model that is served.
         nodes: The nodes that there are; empty for not known.
         quotas: Namespace, and what is left to it by resource.
+        images_replaced: Names of images, without tags, for which others are put in before they are applied.
         objects: Every object.
         workloads: What makes pods.
         autoscalers: HorizontalPodAutoscalers, and what stands for one.
@@ -258,6 +259,7 @@ class Context:
     measured: Measured = field(default_factory=Measured)
     nodes: tuple[Node, ...] = ()
     quotas: tuple[tuple[str, Mapping[str, Quantity]], ...] = ()
+    images_replaced: frozenset[str] = frozenset()
     objects: tuple[ObjectView, ...] = field(init=False)
     workloads: tuple[Workload, ...] = field(init=False)
     autoscalers: tuple[Autoscaler, ...] = field(init=False)
@@ -280,7 +282,7 @@ class Context:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "links", self._linked())
 
-    def _linked(self) -> dict[int, Links]:
+    def _linked(self) -> dict[tuple[int, Path], Links]:
         services = [(one, one.selector) for one in self.services]
         budgets = [(one, one.selector) for one in self.budgets]
         links: dict[tuple[int, Path], Links] = {}
@@ -303,6 +305,7 @@ def context_of(
     measured: Measured | None = None,
     nodes: Sequence[Node] = (),
     quotas: Sequence[tuple[str, Mapping[str, Quantity]]] = (),
+    images_replaced: Collection[str] = (),
 ) -> Context:
     """Makes the views; see ``audit`` for the arguments."""
     items = tuple(item for item in objects if not item.is_ours and not _is_test(item))
@@ -312,6 +315,7 @@ def context_of(
         measured or Measured(),
         tuple(known),
         (*quotas, *(_quota(item) for item in items if item.kind == "ResourceQuota")),
+        frozenset(images_replaced),
     )
 
 

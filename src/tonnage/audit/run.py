@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ def audit(
     measured: Measured | None = None,
     nodes: Sequence[Node] = (),
     quotas: Sequence[tuple[str, Mapping[str, Quantity]]] = (),
+    images_replaced: Collection[str] = (),
     rules: Sequence[Rule] = RULES,
 ) -> Report:
     """Finds what is wrong with objects.
@@ -50,9 +51,12 @@ def audit(
         measured: What is known of the model that they serve.
         nodes: The nodes that there are, beside Node objects among ``objects``.
         quotas: Namespace, and what a quota leaves to it by resource, beside ResourceQuota objects.
+        images_replaced: Names of images for which a kustomization puts in others.
         rules: The rules to run.
     """
-    context = context_of(objects, measured=measured, nodes=nodes, quotas=quotas)
+    context = context_of(
+        objects, measured=measured, nodes=nodes, quotas=quotas, images_replaced=images_replaced
+    )
     found = [
         (item, finding)
         for rule in rules

@@ -15,6 +15,13 @@ from tonnage.kube.paths import Path
 KUBEFLOW: Final = "kubeflow.org/"
 TRAINER: Final = "trainer.kubeflow.org/"
 JOBSET: Final = "jobset.x-k8s.io/"
+RAY: Final = "ray.io/"
+_RAY_CLUSTERS: Final[Mapping[str, Path]] = {
+    "RayCluster": ("spec",),
+    "RayService": ("spec", "rayClusterConfig"),
+    "RayJob": ("spec", "rayClusterSpec"),
+}
+"""Where KubeRay's kinds describe their pods. Source: ray-project/kuberay ray-operator/apis/ray/v1."""
 OPERATED: Final = ("PyTorchJob", "TFJob", "JAXJob", "XGBoostJob", "PaddleJob")
 """Kinds of the Training Operator alone.
 
@@ -73,6 +80,18 @@ def pod_paths(item: KubeObject) -> Iterator[Path]:
     elif version.startswith(JOBSET) and item.kind == "JobSet":
         for holder, _ in _replicated_jobs(item):
             yield (*holder, "template", "spec", "template", "spec")
+    elif version.startswith(RAY) and item.kind in _RAY_CLUSTERS:
+        yield from _ray_pods(item, _RAY_CLUSTERS[item.kind])
+
+
+def _ray_pods(item: KubeObject, cluster: Path) -> Iterator[Path]:
+    groups = item.at(*cluster, "workerGroupSpecs")
+    count = len(groups) if isinstance(groups, list) else 0
+    workers = [(*cluster, "workerGroupSpecs", index) for index in range(count)]
+    for holder in ((*cluster, "headGroupSpec"), *workers):
+        path = (*holder, "template", "spec")
+        if isinstance(item.at(*path), Mapping):
+            yield path
 
 
 def _replica_specs(item: KubeObject) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -42,11 +42,13 @@ class Inputs:
         objects: All of them.
         texts: The text of each file that ``--fix`` may write.
         skipped: Files of folders that hold no objects, each with why.
+        images_replaced: Images for which kustomizations put in others.
     """
 
     objects: list[KubeObject] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    images_replaced: set[str] = field(default_factory=set)
 
 
 @click.command("audit", short_help="Find what will hurt a model service in Kubernetes objects.")
@@ -114,13 +116,20 @@ def audit_command(
     told = _told(simulation, known, profile, stock)
     measured = measured_of(known) if known is not None else None
 
-    def run(objects: Sequence[KubeObject]) -> Report:
-        return audit(objects, measured=measured, nodes=stock, quotas=quotas, rules=rules)
+    def run(inputs: Inputs) -> Report:
+        return audit(
+            inputs.objects,
+            measured=measured,
+            nodes=stock,
+            quotas=quotas,
+            images_replaced=inputs.images_replaced,
+            rules=rules,
+        )
 
-    report = run(inputs.objects)
+    report = run(inputs)
     if fix and _fix(report, inputs):
         inputs = _read(files, known)
-        report = run(inputs.objects)
+        report = run(inputs)
     if told is not None:
         from tonnage.audit.trials import proved
 
@@ -202,7 +211,8 @@ def _read(names: Sequence[str], profile: ModelProfile | None) -> Inputs:
         folder = Path(name)
         if name != "-" and folder.is_dir():
             paths = [path for path in sorted(folder.rglob("*")) if path.suffix in _SUFFIXES]
-            patches = _patches(paths)
+            patches, images = _kustomized(paths)
+            inputs.images_replaced |= images
             for path in paths:
                 if path.is_file() and path.resolve() not in patches:
                     _take(str(path), inputs, [], profile, named=False)
@@ -215,9 +225,15 @@ def _read(names: Sequence[str], profile: ModelProfile | None) -> Inputs:
     return inputs
 
 
-def _patches(paths: Sequence[Path]) -> set[Path]:
-    """The files that a kustomization names as patches: they are parts of objects and judged by nobody."""
-    found: set[Path] = set()
+def _kustomized(paths: Sequence[Path]) -> tuple[set[Path], set[str]]:
+    """What kustomizations say of a folder's files.
+
+    Returns:
+        The files that are patches, which are parts of objects and judged by nobody, and the images for which
+        a version is put in.
+    """
+    patches: set[Path] = set()
+    images: set[str] = set()
     for path in paths:
         if path.name not in ("kustomization.yaml", "kustomization.yml"):
             continue
@@ -227,12 +243,19 @@ def _patches(paths: Sequence[Path]) -> set[Path]:
             continue
         value = documents[0].value if documents and isinstance(documents[0].value, dict) else {}
         for name in ("patches", "patchesStrategicMerge", "patchesJson6902", "components", "transformers"):
-            listed = value.get(name)
-            for one in listed if isinstance(listed, list) else []:
+            for one in _listed(value, name):
                 named = one.get("path") if isinstance(one, dict) else one
                 if isinstance(named, str) and "\n" not in named:
-                    found.add((path.parent / named).resolve())
-    return found
+                    patches.add((path.parent / named).resolve())
+        for one in _listed(value, "images"):
+            if isinstance(one, dict) and (one.get("digest") or one.get("newTag", "latest") != "latest"):
+                images.add(str(one.get("name")))
+    return patches, images
+
+
+def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
+    listed = value.get(name)
+    return listed if isinstance(listed, list) else []
 
 
 def _take(

@@ -228,3 +228,21 @@ def test_wrong_options_of_simulate_are_said(pod, options, message):
     ran = tonnage(pod, *options)
     assert isinstance(ran.exception, SpecError)
     assert message in str(ran.exception)
+
+
+def test_images_that_a_kustomization_replaces_are_passed(tmp_path):
+    """A version that kustomize puts in is one; latest is none."""
+    (tmp_path / "pod.yaml").write_text(POD.replace("ranker:1.2", "ranker"))
+    assert "TNG090" in tonnage(tmp_path).stdout
+    image = {"name": "registry.example.com/ranker", "newTag": "latest"}
+    (tmp_path / "kustomization.yaml").write_text(json.dumps({"images": [image]}))
+    assert "TNG090" in tonnage(tmp_path).stdout
+    (tmp_path / "kustomization.yaml").write_text(json.dumps({"images": [image | {"newTag": "1.2"}]}))
+    assert "TNG090" not in tonnage(tmp_path).stdout
+
+
+def test_a_training_job_is_judged_by_its_objects():
+    """A TrainingJob document becomes the objects that tonnage train render makes of it."""
+    ran = tonnage(ROOT / "examples" / "training" / "tensorflow" / "job.yaml", "--fail-on", "never")
+    assert "job.yaml (rendered):" in ran.stdout
+    assert "TNG111" in ran.stdout

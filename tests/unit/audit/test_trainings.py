@@ -175,3 +175,23 @@ def test_every_back_end_passes(backend):
     job = parse_training_job(DOCUMENT.replace("FRAMEWORK", "pytorch"))
     found = {code for code, _ in found_in(render(job, backend=backend, gang="kueue"))}
     assert found == ({"TNG111"} if backend == "pytorchjob" else set())
+
+
+RAY = """
+apiVersion: ray.io/v1
+kind: RayService
+metadata: {name: ranker}
+spec:
+  rayClusterConfig:
+    headGroupSpec: {template: {spec: {containers: [{name: head, image: rayproject/ray:latest}]}}}
+    workerGroupSpecs:
+    - template: {spec: {containers: [{name: worker, resources: {limits: {nvidia.com/gpu: 4}}}]}}
+"""
+
+
+def test_pods_of_ray_are_pods():
+    """Rules about pods look into head and workers; KubeRay's own shared memory is known."""
+    objects, _ = read_objects(RAY, source="ray.yaml")
+    found = {(one.code, one.path) for one in audit(objects).findings if one.severity != "info"}
+    assert ("TNG090", "spec.rayClusterConfig.headGroupSpec.template.spec.containers[0].image") in found
+    assert not {code for code, _ in found} & {"TNG009"}

@@ -29,7 +29,8 @@ Good:
 How to fix:
     Mount an emptyDir of medium Memory with a sizeLimit at /dev/shm.
 Limits:
-    A server that keeps its GPUs apart does not need it; excuse it then. MIG slices are left out.
+    A server that keeps its GPUs apart does not need it; excuse it then. MIG slices are left out, and so is a
+    KServe model, whose runtime has the volumes, and Ray's own container, to which KubeRay adds one.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ def _check(container: Container) -> Iterator[Hit]:
         else set()
     )
     shared = {_SHARED, f"{_SHARED}/", "/dev"} & paths or container.workload.at("hostIPC") is True
+    of_ray = container.workload.item.reference.api_version.startswith("ray.io/")
+    if container.path[-1] == "model" or (of_ray and container.path[-1] == 0):
+        return
     for name, count in container.gpus.items():
         if count >= 2 and not shared and "/mig-" not in name:
             path = (*container.path, "resources")

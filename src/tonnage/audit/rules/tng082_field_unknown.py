@@ -30,7 +30,7 @@ Limits:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tonnage.audit.context import ObjectView, is_placeholder
@@ -47,11 +47,16 @@ def _check(view: ObjectView) -> Iterator[Hit]:
     for problem in shape_problems(view.item):
         path = parse_path(problem.path)
         value = view.item.at(*path[depth:]) if path is not None else None
-        if path is None or is_placeholder(value) or path[-1] in _MARKS:
+        if path is None or is_placeholder(value) or _is_braced(value) or path[-1] in _MARKS:
             continue
         if not problem.message.startswith("must be given"):
             hint = f"; {problem.hint}" if problem.hint else ""
             yield Hit(path[depth:], f"{problem.message}{hint}")
+
+
+def _is_braced(value: object) -> bool:
+    """Whether a value is to be filled in: ``{volume-id}`` is a mapping for YAML."""
+    return isinstance(value, Mapping) and len(value) == 1 and list(value.values()) == [None]
 
 
 RULE = Rule("TNG082", "error", "object", _check, __doc__)

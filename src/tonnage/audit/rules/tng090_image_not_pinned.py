@@ -26,7 +26,7 @@ How to fix:
     Name a version, or better a digest.
 Limits:
     Whether a tag is moved cannot be seen. A name that holds a version itself is told for information, and
-    what a build tool replaces (ko://) is passed.
+    what a build tool (ko://) or a kustomization of the same folder replaces is passed.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+")
 def _check(container: Container) -> Iterator[Hit]:
     image = container.value.get("image")
     if not isinstance(image, str) or not image or "@" in image or image.startswith(_BUILT):
+        return
+    if image.partition(":")[0] in container.workload.context.images_replaced:
         return
     tag = image.rpartition("/")[2].partition(":")[2]
     if tag == "latest" or (not tag and not is_placeholder(image)):
