@@ -11,12 +11,19 @@ from typing import Any, Final, Literal
 from pydantic import ValidationInfo, model_validator
 
 from tonnage.errors import SpecError
-from tonnage.spec.scalars import Part
+from tonnage.spec.scalars import Part, ServiceName
 from tonnage.spec.service import UNREAD, Metadata
 from tonnage.spec.training_body import TrainingJobSpec
 from tonnage.spec.training_rules import breaches
 
 TRAINING_KIND: Final = "TrainingJob"
+
+
+class TrainingMetadata(Metadata):
+    """Name, namespace, labels and annotations, as on every Kubernetes object."""
+
+    name: ServiceName
+    """Name of the job, with which the names of its objects and pods begin."""
 
 
 class TrainingJob(Part):
@@ -26,7 +33,7 @@ class TrainingJob(Part):
     """The version of this document's form."""
     kind: Literal["TrainingJob"]
     """The kind of document."""
-    metadata: Metadata
+    metadata: TrainingMetadata
     """Name, namespace, labels and annotations."""
     spec: TrainingJobSpec
     """What is trained, with how many workers, on what, and what happens when one fails."""

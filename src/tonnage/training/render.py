@@ -69,6 +69,8 @@ def _notes(job: TrainingJob, backend: BackendName, gang: GangName) -> Iterator[s
             f"{KIND_OF[backend]} (kubeflow.org/v1) is no longer maintained by its project; "
             "TrainJob, JobSet or a plain Job take its place"
         )
+    if backend == "jobset" and spec.deadline is not None and spec.restarts:
+        yield f"the deadline of {spec.deadline} begins anew with each restart of the JobSet"
     if backend == "trainjob":
         yield (
             f"the Service of the pods is named {job.name}, after the TrainJob: a ModelService of that name "

@@ -55,6 +55,29 @@ def test_a_fatal_exit_code_ends_a_set_before_the_rule_of_disruptions() -> None:
     assert [rule["name"] for rule in spec["failurePolicy"]["rules"]] == ["fatalExitCode", "disruption"]
 
 
+def test_a_set_whose_time_is_over_is_not_started_again() -> None:
+    """The rule stands before the others; that the time begins anew with a restart is told."""
+    document = job(deadline="2h", **RESTARTABLE)
+    spec = jobset(document)
+    assert spec["replicatedJobs"][0]["template"]["spec"]["activeDeadlineSeconds"] == 7200
+    assert spec["failurePolicy"]["rules"][0] == {
+        "name": "deadline",
+        "action": "FailJobSet",
+        "onJobFailureReasons": ["DeadlineExceeded"],
+    }
+    assert any("begins anew" in note for note in render(document, backend="jobset").notes)
+
+
+def test_a_train_job_keeps_its_time_itself() -> None:
+    """Over all restarts; the JobSet that Trainer makes has none."""
+    document = job(deadline="2h", **RESTARTABLE)
+    made = only(render(document, backend="trainjob"), "TrainJob")
+    template = runtime(document)["template"]["spec"]
+    assert made["spec"]["activeDeadlineSeconds"] == 7200
+    assert "activeDeadlineSeconds" not in template["replicatedJobs"][0]["template"]["spec"]
+    assert [rule["name"] for rule in template["failurePolicy"]["rules"]] == ["disruption"]
+
+
 def test_a_set_without_restarts_has_no_policy() -> None:
     """The first failure is the last."""
     assert "failurePolicy" not in jobset(job())

@@ -65,11 +65,19 @@ def host(job: TrainingJob, task: str, index: int) -> str:
     return f"{job.name}-{task}-0-{index}.{subdomain(job)}"
 
 
-def failure_policy(job: TrainingJob) -> dict[str, Any] | None:
-    """What happens when a Job of the set fails; without a policy the set fails with it."""
+def failure_policy(job: TrainingJob, *, deadline: bool = True) -> dict[str, Any] | None:
+    """What happens when a Job of the set fails; without a policy the set fails with it.
+
+    Args:
+        job: The document.
+        deadline: Whether the Jobs have the document's deadline, after which they are not started again.
+    """
     if not job.spec.restarts:
         return None
-    rules = []
+    rules: list[dict[str, Any]] = []
+    if deadline and job.spec.deadline is not None:
+        over = ["DeadlineExceeded"]
+        rules.append({"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": over})
     if job.spec.restart.fatal_exit_codes:
         rules.append(
             {
@@ -93,7 +101,9 @@ def failure_policy(job: TrainingJob) -> dict[str, Any] | None:
     }
 
 
-def job_spec(job: TrainingJob, role: Role, container: str, template: dict[str, Any]) -> dict[str, Any]:
+def job_spec(
+    job: TrainingJob, role: Role, container: str, template: dict[str, Any], *, deadline: bool = True
+) -> dict[str, Any]:
     """The spec of a role's Job.
 
     Args:
@@ -101,6 +111,7 @@ def job_spec(job: TrainingJob, role: Role, container: str, template: dict[str, A
         role: The role.
         container: Name of the container whose exit codes count.
         template: Its pods.
+        deadline: Whether it has the document's deadline.
     """
     rules = [*core_job.fatal_rules(job, container), core_job.disruption_rule("FailJob")]
     leads = role == deciding_role(job)
@@ -109,7 +120,7 @@ def job_spec(job: TrainingJob, role: Role, container: str, template: dict[str, A
             "completionMode": "Indexed",
             "completions": role.count,
             "parallelism": role.count,
-            "activeDeadlineSeconds": names.seconds(job.spec.deadline),
+            "activeDeadlineSeconds": names.seconds(job.spec.deadline) if deadline else None,
             "backoffLimit": 0,
             "podFailurePolicy": {"rules": rules} if job.spec.restarts else None,
             "podReplacementPolicy": "Failed",

@@ -100,12 +100,13 @@ def _template(job: TrainingJob, gang: GangName, parts: GangParts) -> dict[str, A
         "replicas": 1,
         "template": {
             "metadata": {"labels": {**names.labels(job), _STEP_LABEL: "trainer"}},
-            "spec": jobset.job_spec(job, role, NODE, template),
+            "spec": jobset.job_spec(job, role, NODE, template, deadline=False),
         },
     }
+    policy = jobset.failure_policy(job, deadline=False)  # the deadline is the TrainJob's
     return {
         "metadata": given({"labels": names.labels(job), "annotations": queue}),
-        "spec": given({"failurePolicy": jobset.failure_policy(job), "replicatedJobs": [replicated]}),
+        "spec": given({"failurePolicy": policy, "replicatedJobs": [replicated]}),
     }
 
 
