@@ -282,7 +282,16 @@ class Kubelet:
         except Exception as error:
             sys.stderr.write(f"pod {pod['metadata']['name']}: {error!r}\n")
         running = self._pods[uid]
-        with contextlib.suppress(ApiError):
+        while not await self._let_go(uid, pod):
+            await asyncio.sleep(RESYNC_S)
+        if run._grace_s is None:
+            return  # done for good, and kept until it is deleted
+        self._free.append(running.namespace)
+        del self._pods[uid]
+
+    async def _let_go(self, uid: str, pod: Mapping[str, Any]) -> bool:
+        """Forget a pod that has ended and is to be deleted; False where the API server is away."""
+        try:
             live = await self._client.get(
                 Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"]
             )
@@ -292,10 +301,11 @@ class Kubelet:
                 and live.metadata.deletionTimestamp is not None
             ):
                 await self._forget(pod)
-        if run._grace_s is None:
-            return  # done for good, and kept until it is deleted
-        self._free.append(running.namespace)
-        del self._pods[uid]
+        except ApiError:
+            return True
+        except Exception:
+            return False
+        return True
 
     async def _forget(self, pod: Mapping[str, Any]) -> None:
         with contextlib.suppress(ApiError):
@@ -303,7 +313,8 @@ class Kubelet:
                 Pod, pod["metadata"]["name"], namespace=pod["metadata"]["namespace"], grace_period=0
             )
 
-    async def _report(self, pod: Mapping[str, Any], status: dict[str, Any]) -> None:
+    async def _report(self, pod: Mapping[str, Any], status: dict[str, Any]) -> bool:
+        """Tell a pod's status; False where the API server is away, and it has to be told again."""
         try:
             await self._client.patch(
                 Pod.Status,
@@ -311,8 +322,13 @@ class Kubelet:
                 {"status": status},
                 namespace=pod["metadata"]["namespace"],
             )
-        except (ApiError, OSError, Exception) as error:
+        except ApiError as error:
             sys.stderr.write(f"status of {pod['metadata']['name']}: {error!r}\n")
+            return error.status.code is not None and error.status.code < 500
+        except Exception as error:
+            sys.stderr.write(f"status of {pod['metadata']['name']}: {error!r}\n")
+            return False
+        return True
 
     async def _read_references(self, pod: Mapping[str, Any]) -> None:
         namespace = pod["metadata"]["namespace"]

@@ -26,8 +26,8 @@ from tonnage.local.probes import BACKOFF_RESET_S, Kind, ProbeMachine, ProbeSetti
 
 TICK_S = 0.05
 BACKOFF_S = 10.0
-Report = Callable[[dict[str, Any]], Awaitable[None]]
-"""Takes the pod's status."""
+Report = Callable[[dict[str, Any]], Awaitable[bool]]
+"""Takes the pod's status, and says whether that was possible; the API server may be away."""
 
 
 @dataclass(slots=True)
@@ -125,7 +125,8 @@ class PodRun:
                 await asyncio.sleep(TICK_S)
             if self._grace_s is not None:
                 await asyncio.gather(*(self._stop(one, client) for one in self._containers))
-        await self._tell()
+        while not await self._tell():
+            await asyncio.sleep(1.0)
 
     async def _initialize(self, specs: list[Mapping[str, Any]]) -> bool:
         for spec in specs:
@@ -279,11 +280,11 @@ class PodRun:
             f"{get.get('scheme', 'HTTP').lower()}://{host}:{_port(spec, get['port'])}{get.get('path', '/')}"
         )
 
-    async def _tell(self) -> None:
+    async def _tell(self) -> bool:
         status = self._status()
-        if status != self._told:
+        if status != self._told and await self.outside.report(status):
             self._told = status
-            await self.outside.report(status)
+        return status == self._told
 
     def _status(self) -> dict[str, Any]:
         states = [self._container_status(one) for one in self._containers]
