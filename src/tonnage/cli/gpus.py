@@ -23,6 +23,7 @@ from tonnage.gpus.labels import TYPE_LABEL
 from tonnage.gpus.placing import named
 from tonnage.gpus.workloads import Workload
 from tonnage.gpus.world import World, read_world, want
+from tonnage.kube.paths import printable
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -198,4 +199,4 @@ def _print_json(document: dict[str, Any]) -> None:
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))

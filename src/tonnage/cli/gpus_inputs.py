@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from tonnage.cluster.snapshot import read_snapshot
 from tonnage.errors import Problem, SpecError
 from tonnage.gpus.documents import workload_of_job, workload_of_service
 from tonnage.gpus.workloads import Workload, workload_of
-from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
+from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects, show
 from tonnage.kube.shape import shape_problems
 from tonnage.spec.documents import read_part, unknown_kind
 from tonnage.spec.nodepools import NODE_POOLS_KIND, NodePools
@@ -72,26 +72,63 @@ def read_cluster_files(names: Sequence[str]) -> ClusterObjects:
     Raises:
         SpecError: A file cannot be read or something in it is wrong; it holds every problem.
     """
-    problems: list[Problem] = []
-    nodes: list[Object] = []
-    pods: list[Object] = []
-    others: list[Object] = []
-    for item in _items(names, problems, places=False):
-        if item.kind == NODE_POOLS_KIND and item.is_ours:
-            from tonnage.gpus.pools import nodes_of_pools  # it brings the twin, which takes its time
-
-            document, wrong = read_part(item, NodePools)
-            problems += wrong
-            nodes += nodes_of_pools(document) if document is not None else []
-        elif item.is_ours:
-            problems.append(unknown_kind(item, (NODE_POOLS_KIND,)))
-        else:
-            {"Node": nodes, "Pod": pods}.get(item.kind, others).append(_object(item))
-    if not nodes and not problems:
+    texts = _texts(names)
+    found, problems = _cluster(texts, places=False)
+    if problems:  # read again, so that each has its line
+        found, problems = _cluster(texts, places=True)
+    if not found.nodes and not problems:
         problems.append(Problem("--nodes", f"must hold Nodes or NodePools, got none in {', '.join(names)}"))
     if problems:
         raise SpecError(problems)
-    return ClusterObjects(tuple(nodes), tuple(pods), tuple(others))
+    return found
+
+
+def _cluster(
+    texts: Sequence[tuple[str, str]], *, places: bool
+) -> tuple[ClusterObjects, list[Problem]]:
+    problems: list[Problem] = []
+    nodes: dict[str, Object] = {}
+    pods: list[Object] = []
+    others: list[Object] = []
+    for item in _items(texts, problems, places=places):
+        if item.is_ours:
+            made, wrong = _pool_nodes(item)
+            problems += wrong
+        else:
+            problems += _wrong_types(item)
+            made = [_object(item)] if item.kind == "Node" else []
+            {"Node": [], "Pod": pods}.get(item.kind, others).append(_object(item))
+        for node in made:
+            name = str(node["metadata"]["name"])
+            if name in nodes:
+                problems.append(item.problem((), f"must give each node once, got {name} again"))
+            nodes[name] = node
+    return ClusterObjects(tuple(nodes.values()), tuple(pods), tuple(others)), problems
+
+
+def _wrong_types(item: KubeObject) -> Iterator[Problem]:
+    """Values of another type than their field has.
+
+    A cluster may have fields that we do not know, and people leave out what nobody needs here, so that only
+    types are looked at; of pods, which are many, only what is not looked at again when they are read.
+    """
+    if item.kind != "Pod":
+        for one in shape_problems(item):
+            if not one.message.startswith(("must be given", "must be a field that")):
+                yield one
+        return
+    for key in ("metadata", "spec", "status"):
+        if not isinstance(item.at(key), Mapping | None):
+            yield item.problem((key,), f"must be a mapping, got {show(item.at(key))}")
+
+
+def _pool_nodes(item: KubeObject) -> tuple[list[Object], list[Problem]]:
+    if item.kind != NODE_POOLS_KIND:
+        return [], [unknown_kind(item, (NODE_POOLS_KIND,))]
+    from tonnage.gpus.pools import nodes_of_pools  # it brings the twin, which takes its time
+
+    document, wrong = read_part(item, NodePools)
+    return list(nodes_of_pools(document)) if document is not None else [], wrong
 
 
 def read_cluster_server(kubeconfig: Path | None, context: str | None) -> ClusterObjects:
@@ -128,7 +165,7 @@ def read_asked(names: Sequence[str], replicas: int | None, runtimes: Iterable[Ob
         SpecError: A file is wrong, or none of its objects makes pods; it holds every problem.
     """
     problems: list[Problem] = []
-    items = list(_items(names, problems, places=True))
+    items = list(_items(_texts(names), problems, places=True))
     beside = [_object(item) for item in items if not item.is_ours]
     workloads: list[Workload] = []
     for item in items:
@@ -172,16 +209,32 @@ def _object(item: KubeObject) -> Object:
     return {"apiVersion": item.reference.api_version, "kind": item.kind, **item.plain()}
 
 
-def _items(names: Sequence[str], problems: list[Problem], *, places: bool) -> Iterable[KubeObject]:
-    for name in names:
-        source = _STDIN if name == "-" else name
+def _items(
+    texts: Iterable[tuple[str, str]], problems: list[Problem], *, places: bool
+) -> Iterator[KubeObject]:
+    for source, text in texts:
         try:
-            items, wrong = read_objects(_text(name, source), source=source, places=places)
+            items, wrong = read_objects(text, source=source, places=places)
         except SpecError as error:
             problems += error.problems
             continue
         problems += wrong
         yield from items
+
+
+def _texts(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The source's name and the text of each file."""
+    found: list[tuple[str, str]] = []
+    problems: list[Problem] = []
+    for name in names:
+        source = _STDIN if name == "-" else name
+        try:
+            found.append((source, _text(name, source)))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return found
 
 
 def _text(name: str, source: str) -> str:

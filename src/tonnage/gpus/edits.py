@@ -6,6 +6,7 @@ there may be a label that does not match.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -93,7 +94,7 @@ def _labelling(case: Case) -> Iterator[Edit]:
             yield Edit(
                 "label",
                 f"label {_listed(names)} with {key}={value}, which {have} it",
-                tuple(f"kubectl label node {name} {key}={value}" for name in names),
+                tuple(shlex.join(("kubectl", "label", "node", name, f"{key}={value}")) for name in names),
                 nodes=dict.fromkeys(names, _with_label(key, value)),
             )
 
@@ -114,7 +115,7 @@ def _uncordon(names: Sequence[str]) -> Edit:
     return Edit(
         "uncordon",
         f"uncordon {_listed(names)}",
-        tuple(f"kubectl uncordon {name}" for name in names),
+        tuple(shlex.join(("kubectl", "uncordon", name)) for name in names),
         nodes=dict.fromkeys(names, _uncordoned),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from tonnage.gpus.inventory import Inventory
@@ -24,7 +25,8 @@ class Labelling:
     def commands(self, type_label: str) -> tuple[str, ...]:
         """One command for each type, nodes by name."""
         return tuple(
-            f"kubectl label nodes {' '.join(names)} {type_label}={kind}" for kind, names in self.by_type
+            shlex.join(("kubectl", "label", "nodes", *names, f"{type_label}={kind}"))
+            for kind, names in self.by_type
         )
 
 

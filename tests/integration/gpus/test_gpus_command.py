@@ -117,3 +117,33 @@ def test_what_is_wrong_is_said_before_anything_is_decided(folder: Path, argument
     code, _, error = run(folder, *arguments)
     assert code == 2
     assert words in error
+
+
+def test_fields_that_we_do_not_know_are_passed_over(folder: Path) -> None:
+    """A newer cluster's nodes and pods are read; values of another type than their field's are told with lines."""
+    new = node("new")
+    new["spec"]["fromTheFuture"] = {"a": 1}
+    (folder / "new.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [new]}))
+    assert run(folder, "--nodes", "new.json")[0] == 0
+    (folder / "odd.yaml").write_text(
+        "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: []\n---\n"
+        "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n---\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: []\n"
+    )
+    code, _, error = run(folder, "--nodes", "odd.yaml")
+    assert (code, error.splitlines()) == (
+        2,
+        [
+            "odd.yaml:4:7: spec: must be a mapping, got a list",
+            "odd.yaml:6:1: must give each node once, got a again",
+            "odd.yaml:13:7: spec: must be a mapping, got a list",
+        ],
+    )
+
+
+def test_names_of_others_run_nothing_and_move_no_cursor(folder: Path) -> None:
+    """Commands are quoted for the shell, and what cannot be printed is written as an escape."""
+    odd = node("a; rm -rf x\x1b[2J", kind=None, **{"nvidia.com/gpu.product": "Tesla-T4"})
+    (folder / "odd.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [odd]}))
+    code, text, _ = run(folder, "label", "--nodes", "odd.json")
+    assert (code, text) == (0, "kubectl label nodes 'a; rm -rf x\\x1b[2J' gpu-type=t4\n")
