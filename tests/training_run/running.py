@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "training"
 JOB_LABEL = "tonnage.dev/training-job"
 INDEX_LABELS = ("batch.kubernetes.io/job-completion-index", "training.kubeflow.org/replica-index")
-START_S_MAX = 240.0
+START_S_MAX = 600.0
 
 
 @dataclass(slots=True)
