@@ -8,7 +8,9 @@ import click
 @click.command(short_help="Print the JSON Schema of a kind of document.")
 @click.argument(
     "kind",
-    type=click.Choice(["ModelService", "NodePools", "Simulation", "ModelProfile"], case_sensitive=False),
+    type=click.Choice(
+        ["ModelService", "TrainingJob", "NodePools", "Simulation", "ModelProfile"], case_sensitive=False
+    ),
     default="ModelService",
 )
 def schema(kind: str) -> None:

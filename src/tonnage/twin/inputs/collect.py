@@ -13,14 +13,14 @@ from tonnage.kube.objects import KubeObject, plain, read_objects
 from tonnage.kube.shape import shape_problems
 from tonnage.profile import ModelProfile, parse_profile
 from tonnage.profile.parts import KIND as PROFILE_KIND
-from tonnage.spec.documents import KINDS, P, read_part, unknown_kind
+from tonnage.spec.documents import P, read_part, unknown_kind
 from tonnage.spec.nodepools import NODE_POOLS_KIND, NodePools
 from tonnage.spec.service import KIND as SERVICE_KIND
 from tonnage.spec.service import ModelService
 from tonnage.spec.simulation import SIMULATION_KIND, Simulation
 from tonnage.twin.inputs.texts import InputTexts
 
-_KNOWN: Final = (*KINDS, PROFILE_KIND)
+_KNOWN: Final = (SERVICE_KIND, NODE_POOLS_KIND, SIMULATION_KIND, PROFILE_KIND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def test_traffic_must_come_from_somewhere() -> None:
         ((DEPLOYMENT, "# nothing\n"), "b.yaml:1:1: must hold a document, got none"),
         ((DEPLOYMENT, "a: [\n"), "b.yaml:2:1: must be valid YAML: "),
         ((DEPLOYMENT, simulation("{}"), simulation("{}")), "c.yaml:2:7: kind: must be given once, got a second Simulation"),
-        ((DEPLOYMENT, POOLS.replace("NodePools", "NodePool")), 'b.yaml:2:7: kind: must be one of ModelService, NodePools, Simulation, TrainingJob, ModelProfile, got "NodePool"; did you mean "NodePools"?'),
+        ((DEPLOYMENT, POOLS.replace("NodePools", "NodePool")), 'b.yaml:2:7: kind: must be one of ModelService, NodePools, Simulation, ModelProfile, got "NodePool"; did you mean "NodePools"?'),
         ((DEPLOYMENT, HPA.replace("maxReplicas: 9", "maxReplicas: 1")), "b.yaml:8:16: spec.maxReplicas: must be >= minReplicas"),
         ((DEPLOYMENT, NODES.replace('cpu: "8", memory: 32Gi}}', 'cpu: "8"}}')), "b.yaml:7:13: items[1].status: must have cpu and memory, in allocatable or capacity"),
         ((DEPLOYMENT.replace("    spec:\n      containers:", "    spec:\n      priorityClassName: high\n      containers:"),), 'a.yaml:13:26: spec.template.spec.priorityClassName: must be a known priority class, got "high"'),
