@@ -21,14 +21,17 @@ import ssl
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 import numpy as np
 from aiohttp import web
 
 from tonnage.contract import latency_buckets as layout
+from tonnage.metrics_api import api
 from tonnage.metrics_api.answers import Answers
 from tonnage.metrics_api.authorization import Authorizer
 from tonnage.metrics_api.certificates import ServingCertificate, generate
@@ -37,6 +40,7 @@ from tonnage.metrics_api.logs import make_log
 from tonnage.metrics_api.pods import PodInfo, Target
 from tonnage.metrics_api.policy import Policy
 from tonnage.metrics_api.presets import PRESETS
+from tonnage.metrics_api.readings import read
 from tonnage.metrics_api.running import quiet_collector
 from tonnage.metrics_api.scraper import Scraper
 from tonnage.metrics_api.selectors import equalities
@@ -55,6 +59,7 @@ QUERIES = {
     "pods/* p99": f"{BASE}/pods/*/inference_latency_p99?labelSelector=app%3Dshop",
     "Deployment p99 (merged)": f"{BASE}/deployments.apps/shop/inference_latency_p99",
 }
+CALLS = 50
 FAILURES = ("connection", "page", "status")
 
 
@@ -102,16 +107,7 @@ def summary(values_s: list[float]) -> dict[str, float]:
 def serve_pages(pods: int, ports: Any) -> None:
     """The pods: windows of about eighty filled buckets, as a server under load has them."""
     pin(1)
-    body = json.dumps(
-        {
-            "layout": layout.LAYOUT,
-            "windowSeconds": 30.0,
-            "buckets": {str(420 + k): random.randint(1, 50) for k in range(80)},
-            "answered": 12345,
-            "inFlight": 3,
-            "queue": 1,
-        }
-    ).encode()
+    body = window()
 
     async def page(request: web.BaseRequest) -> web.Response:
         del request
@@ -128,6 +124,19 @@ def serve_pages(pods: int, ports: Any) -> None:
         await asyncio.Event().wait()
 
     asyncio.run(run())
+
+
+def window() -> bytes:
+    """What a pod says."""
+    document = {
+        "layout": layout.LAYOUT,
+        "windowSeconds": 30.0,
+        "buckets": {str(420 + k): random.randint(1, 50) for k in range(80)},
+        "answered": 12345,
+        "inFlight": 3,
+        "queue": 1,
+    }
+    return json.dumps(document).encode()
 
 
 def serve_metrics(pods: int, ports: list[int], seconds: float, folder: str, answers: Any) -> None:
@@ -182,11 +191,54 @@ def serve_metrics(pods: int, ports: list[int], seconds: float, folder: str, answ
                 "pages_failed": sum(counted(telemetry.page(), f'result="{one}"') for one in FAILURES),
                 "core_share": round((time.process_time() - cpu_s) / passed_s, 3),
                 "oldest_reading_s": round(max(time.monotonic() - one.at_s for one in store.pods()), 2),
+                "cpu": cpu(store, answering),
             }
         )
         await asyncio.sleep(60)
 
     asyncio.run(run())
+
+
+def cpu(store: Store, answering: Answers) -> dict[str, float]:
+    """CPU time of the parts, without network and TLS: it is the same on a busy machine, but for its caches.
+
+    ``first``: nothing has been asked before, so that every pod is worded; ``again``: as for an HPA that has
+    asked before, whose words were made when the pages came.
+    """
+    found: dict[str, float] = {}
+    for name, path in QUERIES.items():
+        plain, _, query = path.partition("?")
+        asked = api.parse(plain, dict(parse_qsl(query)))
+        assert isinstance(asked, api.MetricRequest)
+
+        def answer(asked: api.MetricRequest = asked) -> None:
+            api.value_list(asked.version, answering.answer(asked, time.monotonic(), time.time()))
+
+        def forget() -> None:
+            for record in store.pods():
+                record.words.clear()
+
+        found[f"{name}, first, ms"] = round(median(answer, forget) * 1e3, 3)
+        found[f"{name}, again, ms"] = round(median(answer, lambda: None) * 1e3, 3)
+    record, body = next(store.pods()), window()
+
+    def page() -> None:
+        record.read(read(PRESETS[0], body, layout.WINDOW_TYPE, time.monotonic()))
+        answering.prepare(record, time.monotonic(), time.time())
+
+    found["a page, ms"] = round(median(page, lambda: None) * 1e3, 3)
+    return found
+
+
+def median(work: Callable[[], None], before: Callable[[], None]) -> float:
+    """The median CPU time of one call [s]."""
+    times = []
+    for _ in range(CALLS):
+        before()
+        begun_s = time.process_time()
+        work()
+        times.append(time.process_time() - begun_s)
+    return float(np.median(times))
 
 
 async def ask(port: int, folder: Path, seconds: float) -> dict[str, list[float]]:

@@ -80,8 +80,9 @@ class PodRecord:
 
     def describe(self, info: PodInfo) -> None:
         """Take what the API server says."""
-        self.info = info
-        self.words.clear()
+        if info != self.info:
+            self.info = info
+            self.words.clear()
 
     def read(self, reading: Reading) -> None:
         """Take what its page says."""
