@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import subprocess
 import tempfile
@@ -57,7 +58,7 @@ _DEFINITIONS = {
     JOBSET: "config/components/crd/bases/*.yaml",
     TRAINER: "manifests/base/crds/trainer.kubeflow.org_*.yaml",
     KUEUE: "config/components/crd/bases/*.yaml",
-    TRAINING_OPERATOR: "manifests/base/crds/kubeflow.org_*.yaml",
+    TRAINING_OPERATOR: "manifests/base/crds/kubeflow.org_[pt][yf]*jobs.yaml",
     COSCHEDULING: "config/crd/bases/*.yaml",
 }
 _WEBHOOKS = {
@@ -71,15 +72,16 @@ _PROBES = "operator-probes"
 _ACTS_S_MAX = 60.0
 
 
-def definitions(upstream: Upstream) -> list[Plain]:
-    """An operator's CustomResourceDefinitions, from its module.
+@functools.cache
+def definitions(upstream: Upstream) -> tuple[Plain, ...]:
+    """An operator's CustomResourceDefinitions, from its module; of the Training Operator's the two that we render.
 
     Volcano's are not in the module that has its types, and are generated from these, as Volcano does it.
     """
     if upstream == VOLCANO:
         return _generated(VOLCANO, "volcano.sh/apis/pkg/apis/scheduling/v1beta1")
     found = sorted(sources(upstream).glob(_DEFINITIONS[upstream]))
-    return [one for path in found for one in _load(path)]
+    return tuple(one for path in found for one in _load(path))
 
 
 def define(plane: ControlPlane, *upstreams: Upstream) -> None:
@@ -89,7 +91,7 @@ def define(plane: ControlPlane, *upstreams: Upstream) -> None:
 
 @contextlib.contextmanager
 def training_operator(plane: ControlPlane, *, gang: str = "") -> Iterator[Program]:
-    """The Kubeflow Training Operator: PyTorchJob, TFJob and its other kinds.
+    """The Kubeflow Training Operator, for PyTorchJob and TFJob.
 
     Args:
         plane: Where it works; has the kinds of ``gang`` already.
@@ -105,6 +107,8 @@ def training_operator(plane: ControlPlane, *, gang: str = "") -> Iterator[Progra
         f"--health-probe-bind-address=127.0.0.1:{probe}",
         "--metrics-bind-address=0",
         f"--gang-scheduler-name={gang}",
+        "--enable-scheme=pytorchjob",
+        "--enable-scheme=tfjob",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]
@@ -242,7 +246,7 @@ def _prepared(
 ) -> tuple[Api, Path]:
     """Define the kinds, write the certificates, and put them where a rotator looks for them."""
     api = Api(plane)
-    found = definitions(upstream)
+    found = list(definitions(upstream))
     if convert:
         found = [_converted(one, convert, hooks) for one in found]
     api.define(found)
@@ -340,12 +344,12 @@ def _trainer_job() -> Plain:
     return {"name": "node", "template": template}
 
 
-def _generated(upstream: Upstream, *packages: str) -> list[Plain]:
+def _generated(upstream: Upstream, *packages: str) -> tuple[Plain, ...]:
     with tempfile.TemporaryDirectory() as folder:
         paths = ";".join(packages)
         command = [str(program(upstream)), "crd", f"paths={paths}", f"output:crd:dir={folder}"]
         subprocess.run(command, cwd=MODULE / upstream.folder, check=True)
-        return [one for path in sorted(Path(folder).glob("*.yaml")) for one in _load(path)]
+        return tuple(one for path in sorted(Path(folder).glob("*.yaml")) for one in _load(path))
 
 
 def _load(path: Path) -> list[Plain]:

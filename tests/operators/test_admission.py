@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from controlplane import binaries, operators
 from controlplane.api import Api, Refused
 from controlplane.binaries import NoGo
 from controlplane.plane import ControlPlane
-
-sys.path.insert(0, str(Path(__file__).parent))
 from operator_documents import BACKENDS, GANGS, cases
 from operator_world import CORE_GANGS, RESTRICTED
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from controlplane.fleet import RUNS_FOR
 from controlplane.machines import MACHINES
-
-sys.path.insert(0, str(Path(__file__).parent))
 from operator_world import World, opened
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]

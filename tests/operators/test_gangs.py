@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from controlplane.operators import SCHEDULER
-
-sys.path.insert(0, str(Path(__file__).parent))
 from operator_world import CORE_GANGS, World, document, opened
 
 COSCHEDULING_VERSION = "scheduling.x-k8s.io/v1alpha1"

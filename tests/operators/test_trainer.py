@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from operator_world import World, document, opened
 
 pytestmark = [pytest.mark.cluster, pytest.mark.operators, pytest.mark.timeout(1800)]
