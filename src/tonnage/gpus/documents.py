@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -55,25 +55,34 @@ def _rendered(service: ModelService) -> tuple[Mapping[str, Any], ...]:
 
 
 def workload_of_job(job: TrainingJob) -> Workload:
-    """The workers of a training, which are placed together unless the document wants no gang.
+    """The pods of a training, which are placed together unless the document wants no gang.
 
     Raises:
         SpecError: Its manifests cannot be made.
     """
-    pods = tuple(planned.pod for planned in pods_of(job))
+    planned = pods_of(job)
     namespace = job.metadata.namespace or "default"
-    beside = tuple(
-        {**one, "metadata": {**one["metadata"], "namespace": namespace}}
-        for one in render_job(job, backend="job", gang="none", namespace=namespace).objects
-        if one["kind"] in ("Service", "ResourceClaimTemplate")
-    )
     return Workload(
         kind=TRAINING_KIND,
         name=job.name,
         namespace=namespace,
-        pods=pods,
+        pods=tuple(one.pod for one in planned),
         gang=job.spec.gang != "none",
-        divisible=job.spec.framework != "plain" and len({planned.role for planned in pods_of(job)}) == 1,
-        objects=beside,
+        divisible=job.spec.framework != "plain" and len({one.role for one in planned}) == 1,
+        objects=tuple(_beside(job, namespace)),
         least=job.spec.workers_min,
     )
+
+
+def _beside(job: TrainingJob, namespace: str) -> Iterator[Mapping[str, Any]]:
+    """What of a job's objects the scheduler reads: the Service, by which it spreads pods, and claims.
+
+    They are those of the back end ``job``; where it cannot run the job, another one will, and makes its own.
+    """
+    try:
+        objects = render_job(job, backend="job", gang="none", namespace=namespace).objects
+    except SpecError:
+        return
+    for one in objects:
+        if one["kind"] in ("Service", "ResourceClaimTemplate"):
+            yield {**one, "metadata": {**one["metadata"], "namespace": namespace}}

@@ -16,7 +16,8 @@ github.com/google/cel-spec doc/langdef.md (grammar).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<text>r?'(?:[^'\\]|\\.)*'|r?"(?:[^"\\]|\\.)*")|(?P<number>-?\d+)|(?P<name>[A-Za-z_]\w*)"""
     r"""|(?P<mark>&&|\|\||[=!<>]=|[<>!().,\[\]]))"""
 )
+_LENGTH_MAX: Final = 10 * 1024
+"""Characters of an expression; Kubernetes takes no longer ones."""
 _DEPTH_MAX: Final = 50
 _OF_DEVICE: Final = ("driver", "attributes", "capacity")
 
@@ -77,6 +80,8 @@ class _Parser:
     """Reads one expression from left to right; each method reads one level of precedence."""
 
     def __init__(self, expression: str) -> None:
+        if len(expression) > _LENGTH_MAX:
+            raise NotUnderstood("it is too long")
         self._tokens: list[tuple[str, str]] = []
         at, text = 0, expression.rstrip()
         while at < len(text):
@@ -93,6 +98,14 @@ class _Parser:
         if self._at != len(self._tokens):
             raise NotUnderstood(f"{self._tokens[self._at][1]!r}")
         return value
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            raise NotUnderstood("it is too deep")
+        yield
+        self._depth -= 1
 
     def _take(self, *marks: str) -> str | None:
         kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
@@ -112,13 +125,10 @@ class _Parser:
         return self._tokens[self._at - 1][1]
 
     def _any(self) -> Value:
-        self._depth += 1
-        if self._depth > _DEPTH_MAX:
-            raise NotUnderstood("it is too deep")
-        parts = [self._all()]
-        while self._take("||"):
-            parts.append(self._all())
-        self._depth -= 1
+        with self._deeper():
+            parts = [self._all()]
+            while self._take("||"):
+                parts.append(self._all())
         return parts[0] if len(parts) == 1 else lambda device: _either(parts, device)
 
     def _all(self) -> Value:
@@ -137,7 +147,8 @@ class _Parser:
 
     def _not(self) -> Value:
         if self._take("!"):
-            inner = self._not()
+            with self._deeper():
+                inner = self._not()
             return lambda device: not _truth(inner, device)
         return self._reached()
 
@@ -245,7 +256,7 @@ def _either(parts: list[Value], device: Device) -> bool:
 
 def _compare(sign: str, left: Any, right: Any) -> bool:
     if sign == "in":
-        if isinstance(right, list | Mapping):
+        if isinstance(right, list) or (isinstance(right, Mapping) and isinstance(left, str)):
             return left in right
         raise _Lacking
     if sign in ("==", "!="):

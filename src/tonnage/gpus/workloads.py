@@ -83,13 +83,23 @@ def workload_of(value: Object, others: Sequence[Object] = ()) -> Workload | None
         others: Objects beside it, for those that it refers to: runtimes of a TrainJob.
 
     Raises:
-        SpecError: It makes pods in a way that cannot be foretold, or more than ``PODS_MAX``.
+        SpecError: It makes pods in a way that cannot be foretold, or more than ``PODS_MAX``, or its fields
+            are not those of its kind.
     """
+    try:
+        return _made(value, others)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # kinds of operators have schemas that we do not hold: one that is not followed shows here
+        name = str((value.get("metadata") or {}).get("name", ""))
+        raise SpecError(f"{value.get('kind')}/{name}: must have the fields of its kind") from None
+
+
+def _made(value: Object, others: Sequence[Object]) -> Workload | None:
     kind = str(value.get("kind", ""))
     if kind == "CronJob":
         template = (value.get("spec") or {}).get("jobTemplate") or {}
         job = {"kind": "Job", "metadata": value.get("metadata") or {}, "spec": template.get("spec") or {}}
-        inner = workload_of(job, others)
+        inner = _made(job, others)
         return replace(inner, kind=kind) if inner is not None else None
     groups = _groups(kind, value, others)
     if groups is None:
@@ -99,6 +109,8 @@ def workload_of(value: Object, others: Sequence[Object] = ()) -> Workload | None
     count = sum(group.count for group in groups)
     if count > PODS_MAX:
         raise SpecError(f"{kind}/{name}: must make at most {PODS_MAX} pods, got {count}")
+    if any(group.count and not (group.template.get("spec") or {}).get("containers") for group in groups):
+        raise SpecError(f"{kind}/{name}: its pods must have containers, got none")
     labels, objects = _controller(kind, name, namespace, value)
     pods = [
         _pod(group, number, name=name, namespace=namespace, labels=labels, kind=kind)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.gpus.makers import GPU, node, pod
 from tonnage.gpus import fit, inventory
@@ -56,6 +58,23 @@ def test_other_expressions_are_refused(expression: str) -> None:
         assert not compiled(expression)(A100)
     except NotUnderstood:
         pass
+
+
+PARTS = (
+    "device", ".driver", ".attributes", ".capacity", "['gpu.nvidia.com']", ".memory", ".type", ".index", " == ", " != ",
+    " < ", " in ", " && ", " || ", "!", "(", ")", "[", "]", ", ", "'gpu'", "3", "true", "quantity('1Gi')",
+    ".compareTo(", ".matches(", ".startsWith('a')", ".lowerAscii()", "x", "@",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join) | st.text(max_size=30) | st.just("!" * 5000))
+def test_no_expression_breaks_the_reader(expression: str) -> None:
+    """An expression selects, does not, or is refused; nothing else happens."""
+    try:
+        selects = compiled(expression)
+    except NotUnderstood:
+        return
+    assert selects(A100) in (True, False)
 
 
 def device_class(name: str, expression: str, extended: str | None = None) -> dict[str, Any]:

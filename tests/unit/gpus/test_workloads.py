@@ -86,6 +86,29 @@ def test_a_daemonset_and_too_many_pods_are_refused() -> None:
         workload_of(made("Deployment", {"replicas": 5000, "template": TEMPLATE}))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        made("JobSet", {"replicatedJobs": "x"}),
+        made("PyTorchJob", {"pytorchReplicaSpecs": {"Worker": 3}}),
+        made("TrainJob", {"trainer": {"numNodes": "many"}}),
+        made("LeaderWorkerSet", {"leaderWorkerTemplate": "x"}),
+        made("RayCluster", {"headGroupSpec": "x"}),
+    ],
+    ids=lambda value: value["kind"],
+)
+def test_an_object_that_does_not_follow_its_kind_is_the_authors_fault(value: dict[str, Any]) -> None:
+    """No schema of an operator is at hand; what cannot be read is still no bug of ours."""
+    with pytest.raises(SpecError, match=f"{value['kind']}/x: must have the fields of its kind"):
+        workload_of(value)
+
+
+def test_pods_without_containers_are_refused() -> None:
+    """A template that is missing, or stands in the wrong place, would fit anywhere."""
+    with pytest.raises(SpecError, match="LeaderWorkerSet/x: its pods must have containers, got none"):
+        workload_of(made("LeaderWorkerSet", {"replicas": 1, "workerTemplate": TEMPLATE}))
+
+
 def test_a_deployments_pods_are_of_a_new_revision_of_their_replicaset() -> None:
     """Default spreading and matchLabelKeys need the revision's label, the owner and its selector."""
     workload = workload_of(made("Deployment", {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE}))
@@ -107,7 +130,7 @@ def test_a_deployments_pods_are_of_a_new_revision_of_their_replicaset() -> None:
         (made("Pod", TEMPLATE["spec"], labels={"scheduling.x-k8s.io/pod-group": "g"}), True),
         (made("PyTorchJob", {"pytorchReplicaSpecs": {"Worker": role(2)}}), False),
         (made("PyTorchJob", {"pytorchReplicaSpecs": {"Worker": role(2)}, "runPolicy": {"schedulingPolicy": {"minAvailable": 2}}}), True),
-        (made("Job", {"tasks": []}, "batch.volcano.sh/v1alpha1"), True),
+        (made("Job", {"tasks": [{"template": TEMPLATE}]}, "batch.volcano.sh/v1alpha1"), True),
     ],
 )  # fmt: skip
 def test_a_gang_is_known_by_what_makes_it_one(value: dict[str, Any], gang: bool) -> None:
