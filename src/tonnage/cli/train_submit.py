@@ -12,6 +12,8 @@ import click
 import orjson
 from rich.console import Console
 from rich.live import Live
+from rich.status import Status
+from rich.text import Text
 
 from tonnage.cli.parsed import Parsed
 from tonnage.cli.train_options import INTERRUPTED, Where, cluster_options, note, run_with, where_of
@@ -109,8 +111,9 @@ class _Submit:
         self._where = where
         self._job = job
         self._api = api
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, quiet=options.as_json)
         self._changes = Changes()
+        self._spinner: Status | None = None
 
     async def run(self) -> int:
         options = self._options
@@ -149,9 +152,11 @@ class _Submit:
         async with live:
             placement, why = None, []
             if options.wait_placement:
-                placement = await wait_placed(
-                    live, expected, seconds_max=options.placement_timeout.seconds, told=self._told
-                )
+                with self._console.status("waiting for nodes") as spinner:
+                    self._spinner = spinner
+                    placement = await wait_placed(
+                        live, expected, seconds_max=options.placement_timeout.seconds, told=self._told
+                    )
                 if not placement.complete:
                     gang = prepared.choice.gang != "none"
                     why = await why_unplaced(self._api, prepared.offered, live.now, gang=gang)
@@ -171,6 +176,7 @@ class _Submit:
         """Show how it goes on, until it has ended or is gone."""
         state = live.now
         if self._console.is_terminal and not self._options.as_json:
+            self._spinner = None
             with Live(console=self._console, auto_refresh=False) as view:
                 async for state in live.states(every_s=1.0):
                     shown = state_view(state, dt.datetime.now(dt.UTC), away=live.followed.away)
@@ -202,9 +208,14 @@ class _Submit:
         note(f"  to give up: tonnage train cancel {name} -n {prepared.namespace}")
 
     def _told(self, state: JobState) -> None:
-        if not self._console.is_terminal or self._options.as_json:
-            for line in self._changes.lines(state):
-                click.echo(line, err=True)
+        if self._console.is_terminal and self._spinner is not None:
+            waits = "; ".join(state.status.waits)
+            placed = sum(one.node is not None for one in state.status.workers)
+            text = f"waiting for nodes: {placed} of {len(state.status.workers)} workers have one"
+            self._spinner.update(Text(f"{text}: {waits}" if waits else text))
+            return
+        for line in self._changes.lines(state):
+            click.echo(line, err=True)
 
     def _say(self, text: str) -> None:
         if not self._options.as_json:

@@ -46,11 +46,13 @@ class Mirror:
         fields: Field selector.
         changed: Called after each change, and when the server goes away or comes back.
         away_s_max: How long the server may be away.
+        optional: Whether those who follow it can do without it.
 
     Attributes:
         objects: They, by namespace and name.
         synced: Whether they have been listed.
         away: Why the server does not answer now; empty while it does.
+        optional: As it was given.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Mirror:
         fields: str = "",
         changed: Callable[[], None] = lambda: None,
         away_s_max: float = AWAY_S_MAX,
+        optional: bool = False,
     ) -> None:
         self._api = api
         self._resource = resource
@@ -76,6 +79,7 @@ class Mirror:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.synced = False
         self.away = ""
+        self.optional = optional
 
     async def __aenter__(self) -> Mirror:
         """List once, so that the objects are there; a server that is away then is a fault at once."""
@@ -210,12 +214,13 @@ class Followed:
             every_s: Longest one [s]; None for any.
 
         Raises:
-            ClusterFault: A mirror has ended.
+            ClusterFault: A mirror that is not optional has ended.
         """
         while True:
             self._event.clear()
             for one in self.mirrors:
-                one.check()
+                if not one.optional:
+                    one.check()
             yield
             try:
                 async with asyncio.timeout(every_s):

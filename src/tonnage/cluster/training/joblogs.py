@@ -135,10 +135,14 @@ async def _gathered(
     async def manage(group: asyncio.TaskGroup) -> None:
         tasks: dict[LogSource, asyncio.Task[None]] = {}
         away = ""
+        waits: tuple[str, ...] = ()
         async for state in live.states():
             if live.followed.away != away:
                 away = live.followed.away
                 told(away or "the API server answers again")
+            if state.status.waits != waits and state.status.waits:
+                waits = state.status.waits
+                told(f"{state.name} waits: {'; '.join(waits)}")
             for source, _ in sources_of(state, replace(wanted, part=LogPart())):
                 if source not in tasks:
                     if source not in seen:

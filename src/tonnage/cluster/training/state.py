@@ -163,10 +163,10 @@ class LiveState:
 
     async def __aenter__(self) -> LiveState:
         try:
-            self._pods = await self._follow(PODS)
+            self._pods = await self._follow(PODS, optional=False)
             for one in self._resources:
                 try:
-                    await self._follow(one)
+                    await self._follow(one, optional=one not in self._needed)
                 except (Forbidden, KindMissing):
                     if one in self._needed:
                         raise
@@ -208,10 +208,14 @@ class LiveState:
         async for _ in self.followed.news(every_s=every_s):
             yield self.now
 
-    async def _follow(self, resource: Resource) -> Mirror:
-        labels = "" if resource.group == _KUEUE else selector(self._name)
+    async def _follow(self, resource: Resource, *, optional: bool) -> Mirror:
         mirror = Mirror(
-            self._api, resource, namespace=self._namespace, labels=labels, changed=self.followed.changed
+            self._api,
+            resource,
+            namespace=self._namespace,
+            labels="" if resource.group == _KUEUE else selector(self._name),
+            changed=self.followed.changed,
+            optional=optional,
         )
         await self._stack.enter_async_context(mirror)
         self.followed.mirrors.append(mirror)
