@@ -1,4 +1,4 @@
-# Server and metrics API in one small image: Python, our packages, no compiler, no package manager in use.
+# Server and metrics API in one small image: Python, what those two import, no compiler, no package manager in use.
 #
 #   docker build -t tonnage .        or: buildah build -t tonnage .
 #
@@ -9,15 +9,16 @@ ARG BASE=docker.io/library/python:3.12-slim-bookworm
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /build
-COPY requirements.lock ./
+COPY requirements-image.lock ./
 # copies, not links: the environment must not point into the build stage
 RUN python -m venv --copies --without-pip /opt/tonnage \
-    && python -m pip --python /opt/tonnage/bin/python install --require-hashes --only-binary :all: -r requirements.lock
+    && python -m pip --python /opt/tonnage/bin/python install --require-hashes --only-binary :all: -r requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-# what built the package has no place in what runs
+# what built the package has no place in what runs; what its other commands need (the twin's compiler, reports) is not here
 RUN python -m pip --python /opt/tonnage/bin/python install --no-deps --no-build-isolation . \
-    && python -m pip --python /opt/tonnage/bin/python uninstall --yes hatchling editables trove-classifiers \
+    && python -m pip --python /opt/tonnage/bin/python uninstall --yes \
+        editables hatchling pathspec pluggy tomlkit trove-classifiers \
     && /opt/tonnage/bin/python -m compileall -q /opt/tonnage/lib
 
 FROM ${BASE}

@@ -93,7 +93,7 @@ def test_packages_are_installed_by_hash() -> None:
 
 @pytest.mark.timeout(900)
 def test_the_build_stage_builds(tmp_path: Path) -> None:
-    """Its commands run as they stand, on a copy of what the context holds, and what comes out serves and renders."""
+    """Its commands run as they stand, on a copy of what the context holds, and what comes out serves, and holds nothing that built it."""
     context, out = tmp_path / "build", tmp_path / "opt"
     context.mkdir()
     build = stages(ROOT / "Dockerfile")[0]
@@ -115,12 +115,11 @@ def test_the_build_stage_builds(tmp_path: Path) -> None:
             run = subprocess.run(["/bin/sh", "-ec", command], cwd=context, env=environment, capture_output=True, text=True)
             assert run.returncode == 0, f"{command}\n{run.stdout[-2000:]}{run.stderr[-4000:]}"
     tonnage = [str(out / "tonnage/bin/tonnage")]
-    shown = subprocess.run([*tonnage, "render", str(ROOT / "examples/filetype/service.yaml"), "--image", "a:b"], capture_output=True, text=True, cwd=tmp_path)
+    shown = subprocess.run([*tonnage, "serve", "--help"], capture_output=True, text=True, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert "kind: Deployment" in shown.stdout
     python = [str(out / "tonnage/bin/python")]
     helped = subprocess.run([*python, *SERVER[1:3], "--help"], capture_output=True, text=True, cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr
-    for module in ("hatchling", "pip"):
+    for module in ("hatchling", "pip", "numba"):
         gone = subprocess.run([*python, "-c", f"import {module}"], capture_output=True, cwd=tmp_path)
         assert gone.returncode != 0, module
