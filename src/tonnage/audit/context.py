@@ -59,7 +59,9 @@ __all__ = [
 REPLICATED: Final = ("Deployment", "StatefulSet", "ReplicaSet")
 PLACED_MAX: Final = 500
 _PODS_MAX: Final = "110"
+_Key = tuple[str, str, str]
 _HOOK: Final = "helm.sh/hook"
+_NAMING: Final = ("ConfigMap", "PrometheusRule")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +113,7 @@ class Autoscaler(AutoscalerView):
     @property
     def target(self) -> Workload | None:
         """The workload that it scales, where it is among the objects."""
-        return next((one for one in self.context.workloads if self.targets(one.item)), None)
+        return self.context.scaled.get((*self.target_name, self.item.namespace))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +153,7 @@ class Workload(PodView):
     @property
     def selector(self) -> Selector | None:
         """What picks its pods; None where it has no selector."""
-        return selector_at(self.item, ("spec", "selector"))
+        return self.context.links[id(self.item), self.path].selector
 
     @property
     def autoscaler(self) -> Autoscaler | None:
@@ -228,11 +230,13 @@ class Links:
         services: Services that select its pods.
         budgets: Disruption budgets that protect them.
         autoscaler: The first autoscaler whose target it is.
+        selector: Its own, read once.
     """
 
     services: tuple[KubeService, ...]
     budgets: tuple[Budget, ...]
     autoscaler: Autoscaler | None
+    selector: Selector | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,6 +257,9 @@ class Context:
         trainings: Jobs, of which some train.
         links: What points at each workload, by the identity of its object and where its pods' spec
             stands; found once, as rules ask often.
+        scaled: The first workload of a kind, a name and a namespace.
+        scaling: The first autoscaler of such a workload.
+        namings: Texts of objects that name metrics: rules of adapters, of Prometheus.
     """
 
     items: tuple[KubeObject, ...]
@@ -267,6 +274,9 @@ class Context:
     services: tuple[KubeService, ...] = field(init=False)
     trainings: tuple[Training, ...] = field(init=False)
     links: dict[tuple[int, Path], Links] = field(init=False)
+    scaled: dict[_Key, Workload] = field(init=False)
+    scaling: dict[_Key, Autoscaler] = field(init=False)
+    namings: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         paths = [(item, path) for item in self.items for path in (spec_path(item), *pod_paths(item))]
@@ -280,17 +290,33 @@ class Context:
         }
         for name, value in views.items():
             object.__setattr__(self, name, value)
+        scaled: dict[_Key, Workload] = {}
+        for one in self.workloads:
+            scaled.setdefault((one.item.kind, one.item.name, one.item.namespace), one)
+        scaling: dict[_Key, Autoscaler] = {}
+        for autoscaler in self.autoscalers:
+            scaling.setdefault((*autoscaler.target_name, autoscaler.item.namespace), autoscaler)
+        object.__setattr__(self, "scaled", scaled)
+        object.__setattr__(self, "scaling", scaling)
         object.__setattr__(self, "links", self._linked())
+        named = (item for kind in _NAMING for item in self.of_kind(kind))
+        object.__setattr__(self, "namings", tuple(str(item.value) for item in named))
 
     def _linked(self) -> dict[tuple[int, Path], Links]:
-        services = [(one, one.selector) for one in self.services]
-        budgets = [(one, one.selector) for one in self.budgets]
+        services: dict[str, list[tuple[KubeService, Selector | None]]] = {}
+        for service in self.services:
+            services.setdefault(service.item.namespace, []).append((service, service.selector))
+        budgets: dict[str, list[tuple[Budget, Selector | None]]] = {}
+        for budget in self.budgets:
+            budgets.setdefault(budget.item.namespace, []).append((budget, budget.selector))
         links: dict[tuple[int, Path], Links] = {}
         for workload in self.workloads:
-            links[id(workload.item), workload.path] = Links(
-                tuple(one for one, selector in services if workload.is_picked(selector, one.item.namespace)),
-                tuple(one for one, selector in budgets if workload.is_picked(selector, one.item.namespace)),
-                next((one for one in self.autoscalers if one.targets(workload.item)), None),
+            item, space = workload.item, workload.item.namespace
+            links[id(item), workload.path] = Links(
+                tuple(one for one, picks in services.get(space, ()) if workload.is_picked(picks, space)),
+                tuple(one for one, picks in budgets.get(space, ()) if workload.is_picked(picks, space)),
+                self.scaling.get((item.kind, item.name, space)),
+                selector_at(item, ("spec", "selector")),
             )
         return links
 

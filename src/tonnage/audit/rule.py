@@ -6,9 +6,10 @@ pages in ``docs/rules`` and the tests (which run its YAML) all have one source.
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -74,13 +75,19 @@ class Rule:
     @property
     def sections(self) -> dict[str, str]:
         """Heading to text; lines of an example keep their indentation."""
-        pieces = _HEADING.split(self.text)[1:]
-        return {
-            name: textwrap.dedent(body).strip("\n").rstrip()
-            for name, body in zip(pieces[::2], pieces[1::2], strict=True)
-        }
+        return dict(_sections(self.text))
 
     @property
     def remedy(self) -> str:
         """How to fix it, as one line."""
         return " ".join(self.sections["How to fix"].split())
+
+
+@functools.cache
+def _sections(text: str) -> Mapping[str, str]:
+    """The sections of a rule's text; texts are constants."""
+    pieces = _HEADING.split(text)[1:]
+    return {
+        name: textwrap.dedent(body).strip("\n").rstrip()
+        for name, body in zip(pieces[::2], pieces[1::2], strict=True)
+    }

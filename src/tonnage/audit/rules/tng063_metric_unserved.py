@@ -74,7 +74,6 @@ _APIS: Final = {
     "Object": "custom.metrics.k8s.io",
     "External": "external.metrics.k8s.io",
 }
-_NAMING: Final = ("ConfigMap", "PrometheusRule")
 _OWN: Final = (
     INFERENCE_LATENCY_P99.removesuffix("p99"),
     "tonnage_",
@@ -85,9 +84,9 @@ _OWN: Final = (
 
 
 def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
-    items = autoscaler.context.items
-    apis = {str(item.at("spec", "group")) for item in items if item.kind == "APIService"}
-    texts = [str(item.value) for item in items if item.kind in _NAMING]
+    context = autoscaler.context
+    apis = {str(item.at("spec", "group")) for item in context.of_kind("APIService")}
+    texts = context.namings
     has_rules = any("seriesQuery" in text for text in texts)
     labels = autoscaler.item.at("metadata", "labels")
     ours = isinstance(labels, Mapping) and labels.get(MANAGED_BY_LABEL) == MANAGED_BY

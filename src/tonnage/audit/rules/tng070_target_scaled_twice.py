@@ -37,13 +37,10 @@ from tonnage.audit.rule import Hit, Rule
 
 
 def _check(autoscaler: Autoscaler) -> Iterator[Hit]:
-    for other in autoscaler.context.autoscalers:
-        if other.item is autoscaler.item:
-            return
-        same = other.target_name == autoscaler.target_name and other.target_name[1]
-        if same and other.item.namespace == autoscaler.item.namespace:
-            yield Hit(("spec", "scaleTargetRef"), f"{other.item.reference} scales it too")
-            return
+    key = (*autoscaler.target_name, autoscaler.item.namespace)
+    other = autoscaler.context.scaling[key]
+    if other.item is not autoscaler.item and autoscaler.target_name[1]:
+        yield Hit(("spec", "scaleTargetRef"), f"{other.item.reference} scales it too")
 
 
 RULE = Rule("TNG070", "error", "autoscaler", _check, __doc__)
