@@ -15,7 +15,7 @@ RUN python -m venv --copies --without-pip /opt/tonnage \
     && python -m pip --python /opt/tonnage/bin/python install --require-hashes --only-binary :all: -r requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-# what built the package has no place in what runs; what its other commands need (the twin's compiler, reports) is not here
+# what built the package has no place in what runs; what other commands need (simulate, audit, up) is not here
 RUN python -m pip --python /opt/tonnage/bin/python install --no-deps --no-build-isolation . \
     && python -m pip --python /opt/tonnage/bin/python uninstall --yes \
         editables hatchling pathspec pluggy tomlkit trove-classifiers \

