@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -88,7 +89,13 @@ class World:
         """Start ``tonnage train`` as a process of its own."""
         command = [sys.executable, "-c", PROGRAM, "train", *words, "--kubeconfig", str(self.plane.kubeconfig)]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+            # those who were started in the background ignore it, and their children would too
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def left(self, name: str) -> list[str]:
