@@ -114,8 +114,9 @@ def test_every_object_is_accepted_without_a_warning(client: Client, folder: Path
 
 
 def test_a_model_image_is_accepted(client: Client) -> None:
-    """The model as an OCI volume passes ``restricted`` too."""
-    objects = rendered(ROOT / "tests/golden/minimal", Release(model_image="registry.example.com/model:v3"))
+    """The model as an OCI volume passes ``restricted`` too, and so does a Service without an address beside it."""
+    release = Release(model_image="registry.example.com/model:v3", headless=True)
+    objects = rendered(ROOT / "tests/golden/minimal", release)
     accepted(client, objects, client.namespace("model-image"))
 
 
