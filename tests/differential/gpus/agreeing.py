@@ -8,6 +8,7 @@ all pods found one.
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from tests.differential.gpus.fleets import Fleet
 from tests.differential.gpus.obeying import obeyed
 from tests.differential.scheduling.oracle import Oracle
-from tonnage.gpus import Fit, fit, workload_of
+from tonnage.gpus import Fit, Workload, fit, workload_of, workload_of_job, workload_of_service
+from tonnage.spec.load import parse_model_service, parse_training_job
 
 Object = dict[str, Any]
 
@@ -62,6 +64,17 @@ class Seen:
         return {**numbers, **counters}
 
 
+def workload_in(value: Object) -> Workload:
+    """The workload of a fleet's object or document."""
+    if value["kind"] == "TrainingJob":
+        return workload_of_job(parse_training_job(json.dumps(value)))
+    if value["kind"] == "ModelService":
+        return workload_of_service(parse_model_service(json.dumps(value)))
+    found = workload_of(value)
+    assert found is not None
+    return found
+
+
 def play(one: Fleet, oracle: Oracle, seen: Seen) -> list[str]:
     """Places the workloads of a fleet with both; what fits stays for the next one.
 
@@ -71,8 +84,7 @@ def play(one: Fleet, oracle: Oracle, seen: Seen) -> list[str]:
     running = list(one.pods)
     differences: list[str] = []
     for value in one.workloads:
-        workload = workload_of(value)
-        assert workload is not None
+        workload = workload_in(value)
         wanted = [_with_uid(pod) for pod in workload.pods]
         others = [*one.others, *workload.objects]
         answer = fit(

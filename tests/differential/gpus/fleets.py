@@ -168,8 +168,12 @@ def _running(
 def _workload(random: Random, name: str, there: list[str]) -> Object:
     """One workload; jobs with 4 GPUs and 8 workers of 8 are the most frequent."""
     count, gpus = random.choice(((1, 4), (1, 4), (2, 4), (8, 8), (8, 8), (4, 8), (3, 2), (2, 1)))
+    kind = random.choice(
+        ("Job", "Job", "PyTorchJob", "Deployment", "LeaderWorkerSet", "TrainingJob", "TrainingJob", "ModelService")
+    )
+    if kind in ("TrainingJob", "ModelService"):
+        return _document(random, name, kind, count, gpus, there)
     template = _template(random, name, gpus, there)
-    kind = random.choice(("Job", "Job", "PyTorchJob", "Deployment", "LeaderWorkerSet"))
     metadata = {"name": name, "namespace": "default"}
     if kind == "Job":
         spec: Object = {"parallelism": count, "completions": count, "completionMode": "Indexed"}
@@ -205,6 +209,31 @@ def _workload(random: Random, name: str, there: list[str]) -> Object:
         "apiVersion": "apps/v1", "kind": kind, "metadata": metadata,
         "spec": {"replicas": count, "selector": selector, "template": template},
     }  # fmt: skip
+
+
+def _document(random: Random, name: str, kind: str, count: int, gpus: int, there: list[str]) -> Object:
+    """One of our own documents; it tolerates its vendor's taint by itself."""
+    vendors = {"nvidia.com/gpu": "nvidia", "amd.com/gpu": "amd", "gpu.intel.com/xe": "intel", "habana.ai/gaudi": "intel"}
+    resource, wanted = random.choice([pool[:2] for pool in _POOLS if pool[0] in there] or [_POOLS[0][:2]])
+    gpu: Object = {"vendor": vendors[resource], "count": gpus}
+    if vendors[resource] == "intel":
+        gpu["resourceName"] = resource
+    if random.random() < 0.5:
+        gpu |= random.choice(({"type": wanted}, {"types": [wanted, "other"]}))
+    each = random.choice((2, 4, 8))
+    resources = {"cpu": each * gpus, "memory": f"{each * gpus * 4}Gi", "gpu": gpu}
+    metadata = {"name": name, "namespace": "default"}
+    if kind == "TrainingJob":
+        spec: Object = {
+            "framework": "pytorch", "image": "i", "command": ["python", "t.py"], "workers": count,
+            "resources": resources,
+        }  # fmt: skip
+    else:
+        model = {"format": "onnx", "path": "m.onnx"}
+        spec = {"model": model, "replicas": count, "resources": resources}
+    if random.random() < 0.2:
+        spec["scheduling"] = {"tolerations": [{"key": "team", "operator": "Exists"}]}
+    return {"apiVersion": "tonnage.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def _template(random: Random, name: str, gpus: int, there: list[str]) -> Object:

@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tonnage.gpus import Change
+from tonnage.kube.quantity import parse_quantity
 
 Object = dict[str, Any]
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -73,8 +74,8 @@ def _split(text: str, wanted: list[Object]) -> list[Object]:
         pod["metadata"]["uid"] = f"uid-part-{rank}"
         for container in pod["spec"]["containers"]:
             for amounts in container["resources"].values():
-                amounts["cpu"] = f"{-(-int(amounts['cpu']) * 1000 // parts)}m"
-                amounts["memory"] = str(int(amounts["memory"].removesuffix("Gi")) * 2**30 // parts)
+                amounts["cpu"] = f"{-(-parse_quantity(str(amounts['cpu'])).milli_value // parts)}m"
+                amounts["memory"] = str(-(-parse_quantity(str(amounts["memory"])).value // parts))
                 if match[3] in amounts:
                     amounts[match[3]] = match[2]
         found.append(pod)

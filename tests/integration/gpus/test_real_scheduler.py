@@ -17,12 +17,13 @@ import pytest
 from controlplane.binaries import NoGo, programs
 from controlplane.plane import ControlPlane
 
+from tests.differential.gpus.agreeing import workload_in
 from tests.differential.gpus.fleets import Fleet, fleet
 from tonnage.cli.gpus_inputs import read_cluster_server
 from tonnage.cluster.api import Api, open_api
 from tonnage.cluster.faults import Action
 from tonnage.cluster.resources import NODES, PODS, Resource
-from tonnage.gpus import fit, inventory, workload_of
+from tonnage.gpus import fit, inventory
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 Object = dict[str, Any]
@@ -151,9 +152,8 @@ def test_forty_clusters_as_the_real_scheduler_places_them(plane: ControlPlane) -
                 one = fleet(SEED, index)
                 running = await cluster.begin(one)
                 for value in one.workloads:
-                    workload = workload_of(value)
-                    assert workload is not None
-                    if workload.kind == "Deployment":
+                    workload = workload_in(value)
+                    if workload.kind in ("Deployment", "ModelService"):
                         continue  # its ReplicaSet's selector would need the controllers
                     where = f"fleet {one.name}, {workload.name}"
                     wanted = [_admissible(pod) for pod in workload.pods]
