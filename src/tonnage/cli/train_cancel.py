@@ -9,7 +9,7 @@ import click
 import orjson
 
 from tonnage.cli.parsed import Parsed
-from tonnage.cli.train_options import INTERRUPTED, cluster_options, note, run_with, where_of
+from tonnage.cli.train_options import INTERRUPTED, NAME, cluster_options, note, run_with, where_of
 from tonnage.cluster.api import Api
 from tonnage.cluster.training.cancel import Cancelled, cancel
 from tonnage.errors import EnvironmentFault
@@ -17,7 +17,7 @@ from tonnage.units import Duration, parse_duration
 
 
 @click.command("cancel", short_help="End a training and remove its objects.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=NAME)
 @click.option(
     "--timeout",
     type=Parsed("duration", parse_duration),

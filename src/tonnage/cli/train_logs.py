@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from tonnage.cli.parsed import Parsed
-from tonnage.cli.train_options import INTERRUPTED, cluster_options, note, run_with, where_of
+from tonnage.cli.train_options import INTERRUPTED, NAME, cluster_options, note, run_with, where_of
 from tonnage.cluster.api import Api
 from tonnage.cluster.lines import LogLine, Unseen, full_time
 from tonnage.cluster.logs import LogPart
@@ -22,7 +22,7 @@ _COLOURS: Final = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", 
 
 
 @click.command("logs", short_help="Show what all workers write.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=NAME)
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended, through restarts and new pods.")
 @click.option(
     "--worker", "workers", multiple=True, metavar="WORKER", help="Such as worker-0, or 0; may be repeated."

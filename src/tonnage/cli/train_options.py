@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from tonnage.cli.parsed import Parsed
 from tonnage.cluster.api import Api, open_api
 from tonnage.cluster.connection import is_verified
+from tonnage.errors import Problem, SpecError
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NAME_MAX: Final = 63
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
@@ -34,6 +39,21 @@ class Where:
     namespace: str | None
 
 
+def read_name(text: str) -> str:
+    """Read the name of a training or namespace, which goes into paths and selectors as it is.
+
+    Raises:
+        SpecError: No object can have it.
+    """
+    if len(text) > _NAME_MAX or _NAME.fullmatch(text) is None:
+        wanted = f"lower-case letters, digits and -, at most {_NAME_MAX}"
+        raise SpecError([Problem("", f"must be {wanted}, got {text[:_NAME_MAX]!r}")])
+    return text
+
+
+NAME: Final = Parsed("name", read_name)
+
+
 def cluster_options(command: F) -> F:
     """Adds ``--kubeconfig``, ``--context`` and ``--namespace``; the command gets them as ``where``."""
     options = (
@@ -43,7 +63,12 @@ def cluster_options(command: F) -> F:
             help="Of the cluster.  [default: KUBECONFIG, ~/.kube/config, the pod's account]",
         ),
         click.option("--context", help="Which context of it.  [default: the current one]"),
-        click.option("-n", "--namespace", help="Which namespace.  [default: the document's, the context's]"),
+        click.option(
+            "-n",
+            "--namespace",
+            type=NAME,
+            help="Which namespace.  [default: the document's, the context's]",
+        ),
     )
     for option in reversed(options):
         command = option(command)

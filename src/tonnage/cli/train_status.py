@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.live import Live
 
-from tonnage.cli.train_options import INTERRUPTED, cluster_options, note, run_with, where_of
+from tonnage.cli.train_options import INTERRUPTED, NAME, cluster_options, note, run_with, where_of
 from tonnage.cli.train_view import state_view
 from tonnage.cluster.api import Api
 from tonnage.cluster.training.documents import status_document
@@ -20,7 +20,7 @@ from tonnage.cluster.training.state import JobState, LiveState, read_state
 
 
 @click.command("status", short_help="Show a training: workers, nodes, restarts, reasons.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=NAME)
 @click.option("-w", "--watch", is_flag=True, help="Go on until it has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch a line for each change.")
 @cluster_options

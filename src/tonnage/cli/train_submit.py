@@ -155,7 +155,11 @@ class _Submit:
                 with self._console.status("waiting for nodes") as spinner:
                     self._spinner = spinner
                     placement = await wait_placed(
-                        live, expected, seconds_max=options.placement_timeout.seconds, told=self._told
+                        live,
+                        expected,
+                        least=expected - prepared.job.spec.workers + prepared.job.spec.workers_min,
+                        seconds_max=options.placement_timeout.seconds,
+                        told=self._told,
                     )
                 if not placement.complete:
                     gang = prepared.choice.gang != "none"

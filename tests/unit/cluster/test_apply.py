@@ -14,7 +14,7 @@ from fake_server import FakeServer, status
 
 from tonnage.cluster import apply as module
 from tonnage.cluster.apply import apply_all, pieces_of, try_all
-from tonnage.cluster.faults import ClusterFault, Exists, Forbidden, KindMissing, Several
+from tonnage.cluster.faults import ClusterFault, Exists, Forbidden, KindMissing, Refused, Several
 from tonnage.cluster.resources import Offered, Resource
 
 SERVICES = Resource("", "v1", "Service", "services")
@@ -94,6 +94,39 @@ def test_whichever_fails_none_is_left(path):
     async def work(server, api):
         server.fails = refuse(path)
         with pytest.raises(Forbidden):
+            await apply(api)
+        assert server.objects == {}
+
+    run(work)
+
+
+MISSES_B = 'admission webhook "jobs" denied the request: Service "b" not found: it must be created before'
+
+
+def test_what_admission_misses_another_one_for_is_tried_when_that_one_is_there():
+    async def work(server, api):
+        server.fails = refuse(TRAIN, dry=True, answer=status(403, MISSES_B, "Forbidden"))
+        done = await apply(api)
+        assert [piece.title for piece in done] == ["services/a", "services/b", "jobs.batch/train"]
+
+    run(work)
+
+
+def test_what_admission_refuses_then_leaves_none():
+    async def work(server, api):
+        server.fails = refuse(TRAIN, answer=status(403, MISSES_B, "Forbidden"))
+        with pytest.raises(Refused, match="must be created before"):
+            await apply(api)
+        assert server.objects == {}
+
+    run(work)
+
+
+def test_what_admission_misses_and_none_of_them_is_refused_before_anything_is_made():
+    async def work(server, api):
+        text = MISSES_B.replace('"b"', '"c"')
+        server.fails = refuse(TRAIN, dry=True, answer=status(403, text, "Forbidden"))
+        with pytest.raises(Refused, match='"c" not found'):
             await apply(api)
         assert server.objects == {}
 

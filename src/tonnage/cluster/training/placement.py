@@ -26,26 +26,33 @@ class Placement:
         nodes: Pod to node of those that have one.
         waiting: Pods that have none.
         expected: How many pods there are to be.
+        least: With how many of them it goes on; fewer than expected for an elastic one.
         ended: Whether the training has ended.
     """
 
     nodes: Mapping[str, str]
     waiting: tuple[str, ...]
     expected: int
+    least: int
     ended: bool
 
     @property
     def complete(self) -> bool:
-        """Whether every pod has a node, or none is needed any more."""
-        return self.ended or (not self.waiting and len(self.nodes) >= self.expected)
+        """Whether every pod that is needed has a node, or none is needed any more."""
+        if self.ended:
+            return True
+        if self.least < self.expected:
+            return len(self.nodes) >= self.least
+        return not self.waiting and len(self.nodes) >= self.expected
 
 
-def placement_of(state: JobState, expected: int) -> Placement:
+def placement_of(state: JobState, expected: int, least: int | None = None) -> Placement:
     """Where the pods are.
 
     Args:
         state: What the cluster holds.
         expected: How many pods there are to be.
+        least: With how many of them the training goes on; None for all.
     """
     nodes, waiting = {}, []
     for pod in state.pods:
@@ -54,17 +61,24 @@ def placement_of(state: JobState, expected: int) -> Placement:
             nodes[name] = str(node)
         elif (pod.get("status") or {}).get("phase") not in _ENDED:
             waiting.append(name)
-    return Placement(nodes, tuple(sorted(waiting)), expected, state.status.ended)
+    needed = expected if least is None else least
+    return Placement(nodes, tuple(sorted(waiting)), expected, needed, state.status.ended)
 
 
 async def wait_placed(
-    live: LiveState, expected: int, *, seconds_max: float, told: Callable[[JobState], None] = lambda _: None
+    live: LiveState,
+    expected: int,
+    *,
+    least: int | None = None,
+    seconds_max: float,
+    told: Callable[[JobState], None] = lambda _: None,
 ) -> Placement:
-    """Wait until every pod has a node.
+    """Wait until every pod that is needed has a node.
 
     Args:
         live: The training.
         expected: How many pods there are to be.
+        least: With how many of them the training goes on; None for all.
         seconds_max: How long to wait.
         told: Takes each state.
 
@@ -74,12 +88,12 @@ async def wait_placed(
     Raises:
         ClusterFault: The server is away for too long.
     """
-    found = placement_of(live.now, expected)
+    found = placement_of(live.now, expected, least)
     try:
         async with asyncio.timeout(seconds_max):
             async for state in live.states():
                 told(state)
-                found = placement_of(state, expected)
+                found = placement_of(state, expected, least)
                 if found.complete:
                     break
     except TimeoutError:

@@ -153,6 +153,12 @@ def test_a_training_is_placed_when_each_pod_has_a_node():
     assert placement_of(state(pod(0), pod(1)), 2).complete
 
 
+def test_an_elastic_training_is_placed_with_its_least_workers():
+    waiting = pod(1, phase="Pending", on=None)
+    assert placement_of(state(pod(0), waiting), 2, 1).complete
+    assert not placement_of(state(waiting), 2, 1).complete
+
+
 def test_a_training_that_has_ended_needs_no_nodes():
     ended = state(conditions=[{"type": "Failed", "status": "True"}])
     assert placement_of(ended, 2).complete
