@@ -20,6 +20,7 @@ from tonnage.cli.train_options import INTERRUPTED, Where, cluster_options, note,
 from tonnage.cli.train_view import state_view
 from tonnage.cluster.api import Api
 from tonnage.cluster.apply import Piece
+from tonnage.cluster.faults import ClusterFault
 from tonnage.cluster.training.documents import status_document, submission_document
 from tonnage.cluster.training.placement import Placement, wait_placed, why_unplaced
 from tonnage.cluster.training.progress import Changes, exit_code
@@ -137,7 +138,11 @@ class _Submit:
         if not options.wait and not options.wait_placement:
             self._json(submission_document(prepared, pieces, None, ()))
             return 0
-        return await self._follow(prepared, pieces)
+        try:
+            return await self._follow(prepared, pieces)
+        except ClusterFault:
+            note(f"{prepared.job.name}: was made and goes on, but cannot be followed from here")
+            raise
 
     async def _follow(self, prepared: Prepared, pieces: tuple[Piece, ...]) -> int:
         options = self._options

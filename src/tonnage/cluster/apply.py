@@ -1,10 +1,11 @@
 """Several objects as one: all of them are there afterwards, or none that was not there before.
 
 First everything is tried on the server without effect (dry run), so that whatever the server or its admission
-would refuse is refused before anything is made, all of it in one go. Then objects are applied in their
-order (server-side apply, field manager ``tonnage``). If one fails, or we are interrupted, what was new is
-deleted again, and what was there gets back the fields that we had set before. At last all new objects become
-dependents of the last one, so that they end with it.
+would refuse is refused before anything is made, all of it in one go; but for an object that admission misses
+another one of them for, such as a TrainJob its runtime, which is tried when that one is there. Then objects
+are applied in their order (server-side apply, field manager ``tonnage``). If one fails, or we are
+interrupted, what was new is deleted again, and what was there gets back the fields that we had set before. At
+last all new objects become dependents of the last one, so that they end with it.
 
 Source: kubernetes v1.37.2, apimachinery pkg/util/managedfields (ExtractInto, for the fields that are ours).
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tonnage.cluster.api import Api
-from tonnage.cluster.faults import Changed, ClusterFault, Exists, Missing, several
+from tonnage.cluster.faults import Changed, ClusterFault, Exists, Missing, Refused, several
 from tonnage.cluster.fields import fields_of, is_applied_by
 from tonnage.cluster.resources import Offered, Resource
 
@@ -102,6 +103,7 @@ async def try_all(api: Api, pieces: Sequence[Piece], *, new: bool, force: bool =
     """
 
     async def one(piece: Piece) -> Piece | ClusterFault:
+        before = None
         try:
             before = await api.find(piece.resource, piece.name, namespace=piece.namespace)
             if before is not None and new:
@@ -111,7 +113,7 @@ async def try_all(api: Api, pieces: Sequence[Piece], *, new: bool, force: bool =
                 piece.resource, piece.value, namespace=piece.namespace, dry_run=True, force=force
             )
         except ClusterFault as fault:
-            return fault
+            return replace(piece, before=before) if _misses_another(fault, piece, pieces) else fault
         return replace(piece, before=before, after=after)
 
     done = await asyncio.gather(*(one(piece) for piece in pieces))
@@ -119,6 +121,18 @@ async def try_all(api: Api, pieces: Sequence[Piece], *, new: bool, force: bool =
     if faults:
         raise several(faults)
     return [one for one in done if isinstance(one, Piece)]
+
+
+def _misses_another(fault: ClusterFault, piece: Piece, pieces: Sequence[Piece]) -> bool:
+    """Whether admission refuses an object because one that comes before it is not there.
+
+    Source: trainer v2.3.0 pkg/webhooks/trainjob_webhook.go and pkg/runtime/core (the runtime "must be created
+        before the TrainJob is created").
+    """
+    if not isinstance(fault, Refused) or "not found" not in str(fault):
+        return False
+    earlier = pieces[: [one.title for one in pieces].index(piece.title)]
+    return any(one.resource.kind in str(fault) and f'"{one.name}"' in str(fault) for one in earlier)
 
 
 async def apply_all(api: Api, tried: Sequence[Piece], *, new: bool, force: bool = False) -> list[Piece]:

@@ -1,10 +1,11 @@
-"""Lines of logs: read from the kubelet's form, put in order of time, each let through once. Pure.
+"""Lines of logs: read from the kubelet's form, put in order of time, each let through once. Asks nobody.
 
 Source: kubernetes v1.37.2, k8s.io/cri-client pkg/logs/logs.go (timeFormatOut, logWriter.write).
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,8 @@ from typing import Final
 
 LINE_BYTES_MAX: Final = 1024 * 1024
 """A longer line comes in parts."""
+_OPENED_MAX: Final = 32
+"""Streams that are opened at the same time."""
 _STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
@@ -102,11 +105,14 @@ class Unseen:
 
 async def merged(streams: Sequence[AsyncIterator[LogLine]]) -> AsyncIterator[LogLine]:
     """Lines of several streams, each in its order, by time; of one time, those of the first stream first."""
-    heads: dict[int, LogLine] = {}
-    for number, stream in enumerate(streams):
-        line = await anext(stream, None)
-        if line is not None:
-            heads[number] = line
+    room = asyncio.Semaphore(_OPENED_MAX)
+
+    async def begin(stream: AsyncIterator[LogLine]) -> LogLine | None:
+        async with room:
+            return await anext(stream, None)
+
+    first = await asyncio.gather(*(begin(stream) for stream in streams))
+    heads = {number: line for number, line in enumerate(first) if line is not None}
     while heads:
         number = min(heads, key=lambda one: (heads[one].time_ns, one))
         yield heads.pop(number)
