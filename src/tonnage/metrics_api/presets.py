@@ -5,7 +5,7 @@ the same names and units for every server: ``inference_latency_p99`` in seconds,
 ``requests_in_flight``. A server that keeps a summary instead of a histogram gives its own quantile, which
 cannot be merged over pods; the preset says so.
 
-Pages of Triton, KServe, BentoML and MLServer were read from those servers themselves
+Pages of Triton, KServe, BentoML, MLServer and Ray Serve were read from those servers themselves
 (``tests/integration/metrics_api/test_real_servers.py``); the others follow their sources.
 """
 

@@ -1,6 +1,6 @@
 """Pages of known servers give latency, requests and work in flight.
 
-Those of Triton, KServe, BentoML and MLServer are their own, kept by tests/integration/metrics_api/test_real_servers.py
+Those of Triton, KServe, BentoML, MLServer and Ray Serve are their own, kept by tests/integration/metrics_api/test_real_servers.py
 (21 requests each); the others are written after their documentation or source.
 """
 
@@ -33,7 +33,8 @@ TEXT = "text/plain"
         ("kserve", 21, None, 0.4475),
         ("bentoml", 21, 0, 0.4475),
         ("mlserver", 21, 0, 0.00965),
-        ("ray", 30, 5, 0.1985),
+        ("ray", 21, 0, 0.17899999999999994),
+        ("ray-replicas", 30, 5, 0.1985),
         ("vllm", 30, 5, 0.497),
         ("tgi", 30, 5, 0.9925),
         ("tfserving", 30, None, 0.01970276),
