@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -47,9 +48,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1, help="real runs, each with arrivals of its own")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
+    before = os.getloadavg()
     profile = options.profile or profiled(options.results / "sleeper.profile.json")
     rounds = [one_round(profile, seed) for seed in range(options.rounds)]
-    document = {"machine": machine.describe(), "steps": STEPS, "sync_s": SYNC_S, "rounds": rounds}
+    document = {
+        "machine": machine.describe(),
+        "steps": STEPS,
+        "sync_s": SYNC_S,
+        "profile_stable": json.loads(profile.read_text())["stability"]["stable"],
+        "load_average_before": before,
+        "load_average_after": os.getloadavg(),
+        "rounds": rounds,
+    }
     (options.results / "autoscaling.json").write_text(json.dumps(document, indent=1) + "\n")
     (options.results / "autoscaling.svg").write_text(draw(rounds[0], STEPS))
     for one in rounds:
