@@ -48,7 +48,7 @@ def draw(found: dict[str, Any], steps: Sequence[tuple[float, int]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="{LEFT}" y="18" fill="{REAL}">real HPA</text>',
-        f'<text x="{LEFT + 70}" y="18" fill="{TWIN}">twin, {len(found["twin"])} first looks</text>',
+        f'<text x="{LEFT + 70}" y="18" fill="{TWIN}">twin, {len(found["twin"])} phases of its sync</text>',
     ]
     for place, (title, top, courses) in enumerate(panels):
         parts += panel(TOP + place * (PANEL + GAP), title, top, courses, end_s)
