@@ -114,7 +114,8 @@ class Action:
 
     Attributes:
         verb: As in a role: ``get``, ``list``, ``watch``, ``create``, ``patch``, ``delete``.
-        resource: Plural with its group, such as ``jobs.batch``; or a path such as ``/apis``.
+        resource: Plural with its group, such as ``jobs.batch``, or ``pods/log`` for a part; or a path such
+            as ``/apis``.
         name: Of the object; empty for all of them.
         namespace: Empty for none or all.
     """
@@ -127,7 +128,10 @@ class Action:
     @property
     def where(self) -> str:
         """What it was about, as messages name it."""
-        name = f"{self.resource}/{self.name}" if self.name else self.resource
+        kind, _, part = self.resource.partition("/")
+        name = self.resource
+        if self.name and not self.resource.startswith("/"):
+            name = f"{part} of {kind}/{self.name}" if part else f"{kind}/{self.name}"
         return f"{name} in namespace {self.namespace}" if self.namespace else name
 
 

@@ -97,6 +97,12 @@ def test_an_object_that_is_missing_is_named():
     assert str(fault) == "jobs.batch/train in namespace ml: must exist"
 
 
+def test_a_part_of_an_object_is_named_as_one():
+    assert Action("get", "pods/log", "p", "ml").where == "log of pods/p in namespace ml"
+    assert Action("list", "pods", "", "ml").where == "pods in namespace ml"
+    assert Action("get", "/apis").where == "/apis"
+
+
 def test_a_path_that_nobody_serves_is_a_kind_that_is_missing():
     fault = answer(404, "the server could not find the requested resource", "NotFound")
     assert type(fault) is KindMissing
