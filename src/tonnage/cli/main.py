@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 import tonnage
-from tonnage.errors import TonnageError
+from tonnage.errors import EnvironmentFault, TonnageError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("tonnage.cli.serve:serve", "Serve a model on this machine."),
@@ -66,10 +66,21 @@ def cli() -> None:
     """
 
 
+def _run() -> None:
+    try:
+        cli(prog_name="tonnage")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", tonnage.__name__):
+            raise
+        # the image for pods holds what pods run, and no more
+        raise EnvironmentFault(f"needs {package}, which is not installed here") from None
+
+
 def main() -> None:
     """Run the command line, with every failure ending in its exit code."""
     try:
-        cli(prog_name="tonnage")
+        _run()
     except TonnageError as error:
         command = sys.argv[1] if len(sys.argv) > 1 else ""
         for line in str(error).splitlines():
