@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from tonnage.audit.finding import SEVERITIES, Finding
 from tonnage.audit.rule import Rule
@@ -90,10 +91,10 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
     return {
         "ruleId": one.code,
         "level": _SARIF_LEVELS[one.severity],
-        "message": {"text": f"{one.message}. {one.remedy}"},
+        "message": {"text": _told(one)},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": one.file}, "region": region},
+                "physicalLocation": {"artifactLocation": {"uri": quote(one.file)}, "region": region},
                 "logicalLocations": [{"fullyQualifiedName": f"{one.object}.{one.path}"}],
             }
         ],
@@ -105,9 +106,17 @@ def as_github(report: Report) -> str:
     lines = []
     for one in report.findings:
         place = f"file={_property(one.file)},line={one.line},col={one.column},title={one.code}"
-        text = f"{one.message}. {one.remedy}"
-        lines.append(f"::{_GITHUB_COMMANDS[one.severity]} {place}::{_data(text)}")
+        lines.append(f"::{_GITHUB_COMMANDS[one.severity]} {place}::{_data(_told(one))}")
     return "\n".join([*lines, _count(report)]) + "\n"
+
+
+def _told(one: Finding) -> str:
+    """A finding in one paragraph, with what the twin showed."""
+    text = f"{one.message}. {one.remedy}"
+    if one.evidence is None:
+        return text
+    shown = one.evidence
+    return f"{text} Simulated: {shown.tried}. As it is: {shown.found}. Repaired, {shown.repaired}."
 
 
 def _data(text: str) -> str:

@@ -101,6 +101,16 @@ def test_sarif_is_sarif(pod):
         assert result["locations"][0]["physicalLocation"]["region"]["startLine"] >= 1
 
 
+def test_sarif_names_files_as_uris(tmp_path):
+    """A file whose name is no URI is written as one, and evidence stands in the message."""
+    path = tmp_path / "my service.yaml"
+    path.write_text(WELL_MADE.replace("minReplicas: 3", "minReplicas: 1"))
+    (result,) = json.loads(tonnage(path, "--format", "sarif", "--simulate").stdout)["runs"][0]["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri.endswith("/my%20service.yaml")
+    assert "As it is: no replica ready for" in result["message"]["text"]
+
+
 def test_github_gets_annotations(pod):
     """Findings are workflow commands."""
     ran = tonnage(pod, "--format", "github", "--select", "TNG001")
