@@ -7,9 +7,10 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
-from tonnage.cli.main import COMMANDS, LazyGroup
+from tonnage.cli.main import COMMANDS, cli
 from tonnage.server.metrics import exposition
 from tonnage.server.metrics.block import Block
 from tonnage.spec.load import load_model_service
@@ -54,7 +55,7 @@ def test_every_command_is_documented():
     """Each command loads, has a help text, and stands in the README or the docs."""
     docs = "".join(file.read_text() for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
     for name in COMMANDS:
-        command = LazyGroup().get_command(None, name)
+        command = cli.get_command(click.Context(cli), name)
         assert command is not None
         assert command.help
         assert f"tonnage {name}" in docs or name == "completion"

@@ -107,7 +107,10 @@ def blocks_of(page: str, text: str, default: str | None = None) -> list[Block]:
 def commands_of(block: Block) -> list[list[str]]:
     """The words of each of our own commands in a block of shell."""
     commands: list[list[str]] = []
-    lexer = shlex.shlex(block.text.replace("\\\n", " "), posix=True, punctuation_chars=";&|\n")
+    # a comment ends before its line does, or two commands would be one
+    text = re.sub(r"(?m)(^|\s)#.*$", r"\1", block.text.replace("\\\n", " "))
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|\n")
+    lexer.commenters = ""
     lexer.whitespace = " \t"
     lexer.whitespace_split = True
     words: list[str] = []

@@ -22,7 +22,7 @@ from types import ModuleType
 import click
 import pytest
 
-from tonnage.cli.main import COMMANDS, LazyGroup
+from tonnage.cli.main import COMMANDS, cli
 from tonnage.kube.objects import read_objects
 from tonnage.kube.shape import shape_problems
 from tonnage.spec.documents import KINDS, read_part
@@ -105,7 +105,11 @@ def test_commands_have_the_options_that_they_are_given(block):
     """Every command of ours in the documents, run or not, exists and knows its options."""
     for name, *arguments in blocks.commands_of(block):
         assert name in COMMANDS or name.startswith("-"), f"{block.where}: tonnage {name}"
-        command = LazyGroup().get_command(None, name)
+        command = cli.get_command(click.Context(cli), name)
+        while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+            within, command = command, command.get_command(click.Context(command), arguments[0])
+            assert command is not None, f"{block.where}: tonnage {within.name} {arguments[0]}"
+            arguments = arguments[1:]
         if command is not None:
             command.make_parser(click.Context(command)).parse_args(arguments)
 

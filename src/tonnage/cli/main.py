@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import click
 
 import tonnage
+from tonnage.cli.lazy import LazyGroup
 from tonnage.errors import EnvironmentFault, TonnageError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -28,35 +28,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "schema": ("tonnage.cli.schema:schema", "Print the JSON Schema of the documents."),
     "completion": ("tonnage.cli.completion:completion", "Print the shell's completion script."),
 }
-"""Name to where it is and what it does; importing all of them would cost every call half a second."""
+"""Name to where it is and what it does."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command when it is called, and lists all of them without."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order of ``COMMANDS``."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        del ctx
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        module_name, _, attribute = entry[0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module_name), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table, so that ``--help`` imports none of them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(tonnage.__version__, prog_name="tonnage")
 def cli() -> None:
     """Model serving on Kubernetes, sized to its load and proven before it is deployed.

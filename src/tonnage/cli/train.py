@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
 
 import click
+
+from tonnage.cli.lazy import LazyGroup
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "render": ("tonnage.cli.train_render:train_render", "Make the Kubernetes objects of a training."),
@@ -18,28 +19,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Name to where it is and what it does."""
 
 
-class _Commands(click.Group):
-    """Imports a command when it is called, and lists all of them without."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        module, _, attribute = entry[0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=_Commands, short_help="Run trainings on several workers in a cluster.")
+@click.group(cls=LazyGroup, table=COMMANDS, short_help="Run trainings on several workers in a cluster.")
 def train() -> None:
     """Run trainings on several workers, each from one document, on whatever the cluster offers."""
