@@ -123,8 +123,10 @@ def measure(
     assert where is not None
     # where the profile was measured: the lowest CPU often serves the machine's interrupts
     server_cpus, load_cpus = (",".join(map(str, one)) for one in (where.cpus_server, where.cpus_generator))
-    command = ["taskset", "-c", server_cpus, *nicely(options), str(TONNAGE), "serve", str(path), "--port", str(PORT)]
+    command = ["taskset", "-c", server_cpus, *nicely(options), str(TONNAGE), "serve", str(path)]
     command += [
+        "--port",
+        str(PORT),
         "--host",
         "127.0.0.1",
         "--grpc-port",
