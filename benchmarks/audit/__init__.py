@@ -1,0 +1,1 @@
+"""Auditors side by side: which one finds which fault."""
