@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from cluster_training.world import World
 from controlplane.binaries import NoGo
 from controlplane.network import Network, NoNetwork
 from controlplane.node import ProcessNode
 from controlplane.plane import ControlPlane, wait_until
 from lightkube.resources.core_v1 import Pod
-
-sys.path.insert(0, str(Path(__file__).parent))
-from world import World
 
 from tonnage.cluster.api import Api, open_api
 from tonnage.cluster.apply import apply_all, pieces_of, try_all

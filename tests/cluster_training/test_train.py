@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,14 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cluster_training.world import World, nodes_of
 from controlplane.binaries import NoGo
 from controlplane.network import Network, NoNetwork
 from controlplane.plane import ControlPlane, wait_until
 from lightkube.resources.batch_v1 import Job
 from lightkube.types import CascadeType
-
-sys.path.insert(0, str(Path(__file__).parent))
-from world import World, nodes_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 

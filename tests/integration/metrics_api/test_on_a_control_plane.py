@@ -7,18 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from controlplane.binaries import NoGo
 from controlplane.network import Network, NoNetwork
 from controlplane.plane import ControlPlane, wait_until
+from integration.metrics_api.world import LATENCY, World
 from lightkube import ApiError
 from lightkube.resources.apiregistration_v1 import APIService
 from lightkube.resources.core_v1 import Pod
-
-sys.path.insert(0, str(Path(__file__).parent))
-from world import LATENCY, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 HPA = {"horizontal-pod-autoscaler-sync-period": "2s"}
