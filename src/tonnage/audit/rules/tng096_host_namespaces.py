@@ -22,15 +22,18 @@ Good:
 How to fix:
     Remove it; for shared memory mount an emptyDir of medium Memory at /dev/shm.
 Limits:
-    RDMA between nodes may need hostNetwork; excuse it then.
+    RDMA between nodes may need hostNetwork: beside its devices, and beside TPUs, that is for information.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from tonnage.audit.context import Workload
 from tonnage.audit.rule import Hit, Rule
+
+_FABRICS: Final = ("rdma/", "vpc.amazonaws.com/efa", "google.com/tpu", "networking.gke.io")
 
 
 def _check(workload: Workload) -> Iterator[Hit]:
@@ -38,7 +41,15 @@ def _check(workload: Workload) -> Iterator[Hit]:
         return
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if workload.at(name) is True:
-            yield Hit((*workload.path, name), f"{name} opens the node to the pod")
+            mild = name == "hostNetwork" and _is_fabric(workload)
+            path = (*workload.path, name)
+            yield Hit(path, f"{name} opens the node to the pod", severity="info" if mild else None)
+
+
+def _is_fabric(workload: Workload) -> bool:
+    """Whether its containers ask for devices that work on the host's network."""
+    amounts = [{**one.amounts("requests"), **one.amounts("limits")} for one in workload.containers]
+    return any(str(name).startswith(_FABRICS) for named in amounts for name in named)
 
 
 RULE = Rule("TNG096", "warning", "workload", _check, __doc__)
