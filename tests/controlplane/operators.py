@@ -150,10 +150,6 @@ def trainer(plane: ControlPlane) -> Iterator[Program]:
     api, folder = _prepared(plane, TRAINER, hooks)
     if "jobsets" not in {plural for _, _, plural in api.served()}:
         api.define(definitions(JOBSET))
-    if "podgroups" not in {plural for group, _, plural in api.served() if group == "scheduling.x-k8s.io"}:
-        api.define(definitions(COSCHEDULING))  # it watches them whether or not anybody makes any
-    if "podgroups" not in {plural for group, _, plural in api.served() if group == "scheduling.volcano.sh"}:
-        api.define(definitions(VOLCANO))
     hook, probe, status = free_port(plane.address), free_port("127.0.0.1"), free_port("127.0.0.1")
     config = {
         "apiVersion": "config.trainer.kubeflow.org/v1alpha1",

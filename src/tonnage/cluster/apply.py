@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tonnage.cluster.api import Api
+from tonnage.cluster.api import Api, Propagation
 from tonnage.cluster.faults import Changed, ClusterFault, Exists, Missing, Refused, several
 from tonnage.cluster.fields import fields_of, is_applied_by
 from tonnage.cluster.resources import Offered, Resource
@@ -223,11 +223,27 @@ async def delete_piece(api: Api, piece: Piece) -> bool:
         uid = str(metadata["uid"])
     try:
         await api.delete(
-            piece.resource, piece.name, namespace=piece.namespace, uid=uid, propagation="Foreground"
+            piece.resource,
+            piece.name,
+            namespace=piece.namespace,
+            uid=uid,
+            propagation=propagation_of(piece.resource),
         )
     except (Missing, Changed):
         return False
     return True
+
+
+def propagation_of(resource: Resource) -> Propagation:
+    """How to delete an object with all that it owns: in the foreground, so that what it owns is gone before it.
+
+    A TrainJob goes first instead: in the foreground its runtime would be gone before it, and Trainer's webhook
+    then refuses the last update of it, which takes the finalizer away, for ever.
+
+    Source: trainer v2.3.0 pkg/webhooks/trainjob_webhook.go (ValidateUpdate); kubernetes v1.37.2
+        pkg/controller/garbagecollector (processDeletingDependentsItem).
+    """
+    return "Background" if resource.kind == "TrainJob" else "Foreground"
 
 
 async def wait_gone(api: Api, pieces: Sequence[Piece], seconds_max: float = END_S_MAX) -> list[Piece]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tonnage.cluster.api import Api
-from tonnage.cluster.apply import Piece, wait_gone
+from tonnage.cluster.apply import Piece, propagation_of, wait_gone
 from tonnage.cluster.faults import Changed, Missing
 from tonnage.cluster.resources import PODS, Offered
 from tonnage.cluster.training.state import JobState, is_controlled, read_state
@@ -36,6 +36,8 @@ async def cancel(
 ) -> Cancelled:
     """Delete a training in the foreground: its main object goes last, when its pods are gone.
 
+    A TrainJob goes first (``propagation_of``).
+
     Args:
         api: Of the server.
         offered: What it offers.
@@ -60,7 +62,7 @@ async def cancel(
                 piece.name,
                 namespace=namespace,
                 uid=piece.uid,
-                propagation="Foreground",
+                propagation=propagation_of(piece.resource),
             )
         except (Missing, Changed):
             continue
