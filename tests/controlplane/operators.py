@@ -52,6 +52,8 @@ FRAMEWORKS = (
     "trainer.kubeflow.org/trainjob",
 )
 """Kinds that Kueue queues, unless told otherwise."""
+_NOT_QUEUED = ("pod.kb.io", "deployment.kb.io", "statefulset.kb.io")
+"""Ends of the names of Kueue's webhooks for kinds that it is not set up to queue, and that others make here."""
 SCHEDULER = "scheduler-plugins-scheduler"
 """Name of the scheduler that ``coscheduling`` runs, as the plug-ins' own chart names it."""
 _DEFINITIONS = {
@@ -163,7 +165,8 @@ def trainer(plane: ControlPlane) -> Iterator[Program]:
         "clientConnection": {"qps": 200, "burst": 400},
     }
     runtime = {"mlPolicy": {"numNodes": 1}, "template": {"spec": {"replicatedJobs": [_trainer_job()]}}}
-    sample = _sample("trainer.kubeflow.org/v1alpha1", "TrainJob", {"suspend": True, "runtimeRef": {"name": "probe", "kind": "TrainingRuntime"}})
+    reference = {"name": "probe", "kind": "TrainingRuntime"}
+    sample = _sample("trainer.kubeflow.org/v1alpha1", "TrainJob", {"suspend": True, "runtimeRef": reference})
     needed = _sample("trainer.kubeflow.org/v1alpha1", "TrainingRuntime", runtime)
     with _running(plane, TRAINER, [_config(folder, config)], folder, probe) as running:
         _register(api, TRAINER, hooks, f"https://{plane.address}:{hook}")
@@ -197,8 +200,7 @@ def kueue(plane: ControlPlane, *, frameworks: Sequence[str] = FRAMEWORKS) -> Ite
     options = [_config(folder, config), "--feature-gates=VisibilityOnDemand=false"]
     sample = _sample("kueue.x-k8s.io/v1beta2", "ClusterQueue", {"namespaceSelector": {}})
     with _running(plane, KUEUE, options, folder, probe) as running:
-        # kinds of frameworks that nobody serves here can have no objects to look at
-        _register(api, KUEUE, hooks, url, lambda one: not one["name"].endswith(("pod.kb.io", "deployment.kb.io", "statefulset.kb.io")))
+        _register(api, KUEUE, hooks, url, lambda one: not one["name"].endswith(_NOT_QUEUED))
         _acts_on(api, running, sample, lambda one: bool(one.get("status", {}).get("conditions")))
         yield running
 
@@ -214,13 +216,15 @@ def coscheduling(plane: ControlPlane) -> Iterator[Program]:
     api.define(definitions(COSCHEDULING))
     folder = _folder(plane, "coscheduling")
     port = free_port("127.0.0.1")
-    plugins = {"multiPoint": {"enabled": [{"name": "Coscheduling"}]}, "queueSort": {"enabled": [{"name": "Coscheduling"}], "disabled": [{"name": "*"}]}}
+    mine = [{"name": "Coscheduling"}]
+    plugins = {"multiPoint": {"enabled": mine}, "queueSort": {"enabled": mine, "disabled": [{"name": "*"}]}}
+    arguments = [{"name": "Coscheduling", "args": {"permitWaitingTimeSeconds": 10}}]
     config = {
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
         "leaderElection": {"leaderElect": False},
         "clientConnection": {"kubeconfig": str(plane.kubeconfig)},
-        "profiles": [{"schedulerName": SCHEDULER, "plugins": plugins, "pluginConfig": [{"name": "Coscheduling", "args": {"permitWaitingTimeSeconds": 10}}]}],
+        "profiles": [{"schedulerName": SCHEDULER, "plugins": plugins, "pluginConfig": arguments}],
     }
     options = [
         _config(folder, config),
@@ -314,7 +318,8 @@ def _acts_on(api: Api, running: Program, sample: Plain, done: Callable[[Plain], 
     def acted() -> bool:
         return done(api.get(version, kind, name, _PROBES))
 
-    if not all(wait_until(lambda one=one: made(one), _ACTS_S_MAX) for one in (*needed, sample)) or not wait_until(acted, _ACTS_S_MAX):
+    there = all(wait_until(lambda one=one: made(one), _ACTS_S_MAX) for one in (*needed, sample))
+    if not there or not wait_until(acted, _ACTS_S_MAX):
         raise TimeoutError(f"{running.name}: did nothing with a {kind} in {_ACTS_S_MAX:g} s\n{running.log()[-4000:]}")
     for one in (sample, *needed):
         api.delete(one["apiVersion"], one["kind"], one["metadata"]["name"], _PROBES)

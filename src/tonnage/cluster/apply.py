@@ -235,10 +235,10 @@ async def delete_piece(api: Api, piece: Piece) -> bool:
 
 
 def propagation_of(resource: Resource) -> Propagation:
-    """How to delete an object with all that it owns: in the foreground, so that what it owns is gone before it.
+    """How to delete an object with all that it owns: in the foreground, so that all that is gone before it.
 
-    A TrainJob goes first instead: in the foreground its runtime would be gone before it, and Trainer's webhook
-    then refuses the last update of it, which takes the finalizer away, for ever.
+    A TrainJob goes first instead: in the foreground its runtime would be gone before it, and Trainer's
+    webhook then refuses the last update of it, which takes the finalizer away, for ever.
 
     Source: trainer v2.3.0 pkg/webhooks/trainjob_webhook.go (ValidateUpdate); kubernetes v1.37.2
         pkg/controller/garbagecollector (processDeletingDependentsItem).
