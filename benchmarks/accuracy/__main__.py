@@ -51,13 +51,16 @@ def main() -> int:
     parser.add_argument(
         "--realtime", action="store_true", help="real-time priority for both, so that nobody else takes part"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="measure nothing: predict anew from the kept profiles"
+    )
     parser.add_argument("--quick", action="store_true", help="a rough profile")
     parser.add_argument("--profiles", type=Path, help="folder of profiles that are there already")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for results")
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     for model in options.models.split(","):
-        found = compare(model, options)
+        found = again(model, options) if options.again else compare(model, options)
         document = {"machine": machine.describe(), "model": model, **found}
         (options.results / f"{model}.json").write_text(json.dumps(document, indent=1) + "\n")
         show(model, found)
@@ -78,27 +81,37 @@ def compare(model: str, options: argparse.Namespace) -> dict[str, Any]:
             one = measure(model, path, profile, share * capacity_per_s, number, options)
             measured[share].append(one)
             say(f"{model} {share:.0%} round {number + 1}: p50 {one['p50_s']:.6f} p99 {one['p99_s']:.6f} s")
-    rows = []
-    for share in SHARES:
-        rate = share * capacity_per_s
-        predicted = predict(profile, rate, options.duration)
-        row: dict[str, Any] = {
-            "share": share,
-            "rate_per_s": rate,
-            "predicted": predicted,
-            "runs": measured[share],
-        }
-        for name in ("p50_s", "p99_s"):
-            values = [one[name] for one in measured[share]]
-            row[name] = {
-                "measured": statistics.median(values),
-                "predicted": predicted[name],
-                "error": predicted[name] / statistics.median(values) - 1,
-                "spread": (max(values) - min(values)) / statistics.median(values),
-            }
-        rows.append(row)
+    rows = [row(profile, share, measured[share], options.duration) for share in SHARES]
     stable = profile.stability.stable if profile.stability is not None else None
     return {"capacity_per_s": capacity_per_s, "profile_stable": stable, "rows": rows}
+
+
+def row(
+    profile: ModelProfile, share: float, runs: list[dict[str, float]], duration_s: float
+) -> dict[str, Any]:
+    """One share of the sustainable rate: what was measured, and what the twin says."""
+    assert profile.capacity is not None
+    assert profile.capacity.sustainable_per_s is not None
+    rate = share * profile.capacity.sustainable_per_s
+    predicted = predict(profile, rate, duration_s)
+    made: dict[str, Any] = {"share": share, "rate_per_s": rate, "predicted": predicted, "runs": runs}
+    for name in ("p50_s", "p99_s"):
+        values = [one[name] for one in runs]
+        made[name] = {
+            "measured": statistics.median(values),
+            "predicted": predicted[name],
+            "error": predicted[name] / statistics.median(values) - 1,
+            "spread": (max(values) - min(values)) / statistics.median(values),
+        }
+    return made
+
+
+def again(model: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The kept measurements beside what the twin says of the kept profile now."""
+    kept = json.loads((options.results / f"{model}.json").read_text())
+    profile = load_profile(options.results / f"{model}.profile.json")
+    rows = [row(profile, one["share"], one["runs"], options.duration) for one in kept["rows"]]
+    return {**{name: kept[name] for name in ("machine", "capacity_per_s", "profile_stable")}, "rows": rows}
 
 
 def profiled(model: str, path: Path, options: argparse.Namespace) -> ModelProfile:

@@ -178,8 +178,8 @@ def in_server_ratio(profile: ModelProfile) -> float:
 def pause_cost(profile: ModelProfile) -> PauseCost:
     """What the first request after a pause takes more than one that follows another.
 
-    Latencies tell it, since they hold all that a cold core delays; what they are beside the server's own
-    time is the same after any pause, and is no part of it.
+    CPU time tells it, to which it does not matter whether a request had to wait for another. Where the model
+    does not compute on the CPU, latencies do, less what they are beside the server's own time.
 
     Args:
         profile: Any; no cost where requests after pauses were not measured.
@@ -191,7 +191,11 @@ def pause_cost(profile: ModelProfile) -> PauseCost:
     busy_s = (profile.batch_mean_s(1) or 0.0) * in_server_ratio(profile) + around_s
     beside_s = after_idle_beside_s(profile)
     return PauseCost.rising(
-        (one.pause_s, one.latency_s.at(50) - beside_s - busy_s) for one in profile.after_idle
+        (
+            one.pause_s,
+            (one.cpu_s if one.cpu_s >= one.compute_s else one.latency_s.at(50) - beside_s) - busy_s,
+        )
+        for one in profile.after_idle
     )
 
 
