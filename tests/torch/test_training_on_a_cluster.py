@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from training_run.running import EXAMPLES, Cluster, cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(2400)]
 
+LONG = pytest.mark.skipif(
+    not os.environ.get("TONNAGE_TEST_LONG"), reason="minutes for each: set TONNAGE_TEST_LONG=1"
+)
 DIGITS = EXAMPLES / "pytorch-digits"
 EPOCHS = 25
 TRAINER = r"^\S*python \S*/app/train.py"
@@ -102,7 +106,11 @@ def same_weights(python: Path, one: Path, other: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "worker", "process", "restarts"),
-    [("trainer", 1, TRAINER, [0, 0]), ("agent", 1, AGENT, [0, 1]), ("leader", 0, AGENT, [1, 1])],
+    [
+        ("agent", 1, AGENT, [0, 1]),
+        pytest.param("trainer", 1, TRAINER, [0, 0], marks=LONG),
+        pytest.param("leader", 0, AGENT, [1, 1], marks=LONG),
+    ],
 )
 def test_a_killed_process_costs_the_epoch_that_it_was_in(
     running: Cluster, python: Path, undisturbed: Path, tmp_path: Path,
@@ -139,7 +147,9 @@ def learnt_the_same(running: Cluster, python: Path, name: str, undisturbed: Path
     assert same_weights(python, running.shared / "digits" / f"{name}.pt", undisturbed)
 
 
-@pytest.mark.parametrize(("name", "process"), [("operated", TRAINER), ("operated-agent", AGENT)])
+@pytest.mark.parametrize(
+    ("name", "process"), [("operated-agent", AGENT), pytest.param("operated", TRAINER, marks=LONG)]
+)
 def test_the_training_operator_runs_the_same_document(
     running: Cluster, operator: None, python: Path, undisturbed: Path, tmp_path: Path, name: str, process: str
 ) -> None:
