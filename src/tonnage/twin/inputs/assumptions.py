@@ -27,7 +27,8 @@ def replica_assumptions(
         found.append("images are on the nodes, so that no pod waits for a pull (pod.imagePull)")
     if said.load is None and life.load_s == ZERO and life.process_s == ZERO:
         found.append("the model loads at once, because no profile says how long it takes (pod.load)")
-    if facts.service is None and (facts.profile is None or facts.profile.settings is None):
+    told = facts.service is not None or facts.config is not None
+    if not told and (facts.profile is None or facts.profile.settings is None):
         found.append(
             f"the server has {server.workers} worker(s) and batches of at most {server.size_max} (server),"
             " and answers probes where it answers requests (pod.livenessUnderLoad)"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tonnage.contract import endpoints
+from tonnage.contract.server_config import ServerConfig
 from tonnage.kube.shape import quantity_of
 from tonnage.profile import Distribution, ModelProfile
 from tonnage.spec.experiment import PodBehavior
@@ -50,19 +51,20 @@ class LifeFacts:
         service: The ModelService; None for plain manifests.
         profile: What was measured; None for nothing.
         workers: Worker processes of one replica [>= 1].
+        config: Our server's settings among the objects; None where there are none.
     """
 
     behavior: PodBehavior
     service: ModelService | None
     profile: ModelProfile | None
     workers: int = 1
+    config: ServerConfig | None = None
 
     @property
     def is_ours(self) -> bool:
-        """Whether the server is Tonnage's: the document says so, or the profile was measured with it."""
-        return self.service is not None or (
-            self.profile is not None and self.profile.settings is not None
-        )
+        """Whether the server is Tonnage's: by document or settings, or the profile was measured with it."""
+        measured = self.profile is not None and self.profile.settings is not None
+        return self.service is not None or self.config is not None or measured
 
 
 def pod_life(template: Mapping[str, Any], container: Mapping[str, Any], facts: LifeFacts) -> PodLife:
@@ -209,8 +211,10 @@ def _termination(template: Mapping[str, Any], container: Mapping[str, Any], fact
     grace = (template.get("spec") or {}).get("terminationGracePeriodSeconds")
     if said.lame_duck is not None:
         lame_duck_s = said.lame_duck.seconds
+    elif service is not None:
+        lame_duck_s = service.spec.server.lame_duck.seconds
     else:
-        lame_duck_s = service.spec.server.lame_duck.seconds if service is not None else 0.0
+        lame_duck_s = facts.config.lame_duck_s if facts.config is not None else 0.0
     return Termination(
         grace_s=float(GRACE_S_DEFAULT if grace is None else grace),
         pre_stop_s=pre_stop_sleep_s(container) or 0.0,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from tonnage.contract.server_config import ServerConfig
 from tonnage.errors import Problem, SpecError
 from tonnage.hpa import Hpa
 from tonnage.kube.objects import KubeObject, Reference
@@ -26,6 +27,7 @@ from tonnage.twin.inputs.happenings import Course, read_hpa
 from tonnage.twin.inputs.metrics import WINDOW_S_DEFAULT, metrics_plan
 from tonnage.twin.inputs.options import MEANINGS, Options
 from tonnage.twin.inputs.others import budget_of, other_pods, rollout_plan, surge_of
+from tonnage.twin.inputs.rendered import rendered_settings
 from tonnage.twin.inputs.revision import MadeRevision, RevisionFacts, make_revision, priorities_of
 from tonnage.twin.inputs.settings import client_of, control_of, network_of, objective_of
 from tonnage.twin.inputs.texts import InputTexts
@@ -151,6 +153,7 @@ class _Reading:
             self.options.service_time_s,
             self.options.container,
             priorities_of(objects),
+            rendered_settings(chosen.deployment, objects),
         )
         made, problems = make_revision(chosen.deployment, facts)
         self.problems += problems
@@ -163,7 +166,7 @@ class _Reading:
             course.servers = [(made.serving, made.server)]
             course.play(self.said.happenings)
         self.problems += course.problems
-        metrics = self._metrics(course.hpas)
+        metrics = self._metrics(course.hpas, facts.config)
         if self.problems or made is None or workload is None or cluster is None or process is None:
             return None
         self._say_what_is_absent(objects, chosen.deployment, made, chosen.hpa)
@@ -341,10 +344,12 @@ class _Reading:
             return None  # A problem of the nodes, the pools or the template, told above.
         return self._guarded(lambda: ClusterPlan(nodes, pools, autoscaler, tuple(others), budget), deployment)
 
-    def _metrics(self, hpas: Sequence[KubeObject]) -> MetricsPlan:
+    def _metrics(self, hpas: Sequence[KubeObject], config: ServerConfig | None) -> MetricsPlan:
         known = {name: one for name, one in self.options.meanings.items() if one in MEANINGS}
         service = self.collected.service
-        window_s = service.spec.server.latency_window.seconds if service is not None else WINDOW_S_DEFAULT
+        window_s = config.window_s if config is not None else WINDOW_S_DEFAULT
+        if service is not None:
+            window_s = service.spec.server.latency_window.seconds
         plan, problems = metrics_plan(
             self.said.metrics,
             known,

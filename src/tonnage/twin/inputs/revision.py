@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tonnage.contract.server_config import ServerConfig
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import KubeObject, plain
 from tonnage.kube.shape import quantity_of
@@ -39,6 +40,7 @@ class RevisionFacts:
         service_time_s: Time of a request in the model, from the command line [s]; None for nothing.
         container: Name of the container that serves; None to choose.
         priorities: Priority classes by name.
+        config: Our server's settings among the objects; None where there are none.
     """
 
     service: ModelService | None
@@ -48,6 +50,7 @@ class RevisionFacts:
     service_time_s: float | None
     container: str | None
     priorities: Mapping[str, int]
+    config: ServerConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def make_revision(
         return None, problems
     pod = _pod(deployment, facts, problems)
     serving = ServingFacts(
-        facts.server, facts.service, facts.profile, facts.service_time_s, _cores(container)
+        facts.server, facts.service, facts.profile, facts.service_time_s, _cores(container), facts.config
     )
     if not has_service_time(serving):
         problems.append(_no_time(deployment, facts))
@@ -126,7 +129,7 @@ def make_revision(
         life = pod_life(
             deployment.at("spec", "template"),
             container,
-            LifeFacts(facts.pod, facts.service, facts.profile, server.workers),
+            LifeFacts(facts.pod, facts.service, facts.profile, server.workers, facts.config),
         )
     except SpecError as error:
         return None, [deployment.placed(Problem("spec.template", str(one))) for one in error.problems]

@@ -1,7 +1,8 @@
 """How one replica serves: a profile's batches, the settings of the server, and what the user says instead.
 
 Each field comes from the first of these that has it: what the Simulation says of the server, the
-ModelService, the settings that the profile was measured with, a plain server. Overheads hold a batch up
+ModelService, our server's settings among the objects, those that the profile was measured with, a plain
+server. Overheads hold a batch up
 where model and server share a core or run in one thread, as in planning.
 """
 
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from tonnage.contract.server_config import ServerConfig
 from tonnage.plan.service_time import CORES_APART, gathered_size, in_server_ratio, pause_cost
 from tonnage.profile import ModelProfile
 from tonnage.profile.parts import Batch, Settings
@@ -36,6 +38,7 @@ class ServingFacts:
         profile: What was measured; None for nothing.
         service_time_s: Time of a request in the model, from the command line [s]; None for nothing.
         cores: CPU limit of the container, which decides the workers of our server [> 0].
+        config: Our server's settings among the objects; None where there are none.
     """
 
     behavior: ServerBehavior | None
@@ -43,6 +46,7 @@ class ServingFacts:
     profile: ModelProfile | None
     service_time_s: float | None
     cores: float
+    config: ServerConfig | None = None
 
 
 def has_service_time(facts: ServingFacts) -> bool:
@@ -92,6 +96,8 @@ def _size_max(facts: ServingFacts, settings: Settings | None) -> int:
     if facts.service is not None:
         batching = facts.service.spec.batching
         own = batching.size_max if batching.enabled else 1
+    elif facts.config is not None:
+        own = facts.config.batching.size_max
     else:
         own = settings.size_max if settings is not None else 1
     return _said(facts, "size_max", own)
@@ -100,6 +106,8 @@ def _size_max(facts: ServingFacts, settings: Settings | None) -> int:
 def _queue_max(facts: ServingFacts, settings: Settings | None) -> int:
     if facts.service is not None:
         own = facts.service.spec.batching.queue_max
+    elif facts.config is not None:
+        own = facts.config.batching.queue_max
     else:
         own = settings.queue_max if settings is not None else PLAIN_QUEUE_MAX
     return _said(facts, "queue_max", own)
@@ -110,12 +118,15 @@ def _workers(facts: ServingFacts, settings: Settings | None) -> int:
 
     Source: ``tonnage.server.cpu``, the server's own rule for ``workers: null``.
     """
+    own: int | None
     if facts.service is not None:
         own = facts.service.spec.server.workers
-        if own is None:
-            own = min(max(1, math.floor(facts.cores)), _WORKERS_MAX)
+    elif facts.config is not None:
+        own = facts.config.workers
     else:
         own = settings.workers if settings is not None else 1
+    if own is None:
+        own = min(max(1, math.floor(facts.cores)), _WORKERS_MAX)
     return _said(facts, "workers", own)
 
 
@@ -125,6 +136,8 @@ def _wait_s(facts: ServingFacts, settings: Settings | None) -> float:
         return said.seconds
     if facts.service is not None:
         return facts.service.spec.batching.wait_max.seconds
+    if facts.config is not None:
+        return facts.config.batching.wait_s_max
     return settings.wait_max_s if settings is not None else 0.0
 
 
@@ -135,6 +148,8 @@ def _deadline_s(facts: ServingFacts, settings: Settings | None) -> float:
     if facts.service is not None:
         own = facts.service.deadline_default
         return own.seconds if own is not None else math.inf
+    if facts.config is not None:
+        return facts.config.deadline_s_default or math.inf
     return settings.deadline_s if settings is not None and settings.deadline_s else math.inf
 
 

@@ -697,3 +697,35 @@ items:
     scenario = experiment(DEPLOYMENT, HPA, text, NODES).scenario
     assert scenario.cluster.other_pods == ()
     assert scenario.workload.replicas == 3
+
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-settings}
+data:
+  server.json: |
+    {"model": {"name": "m", "format": "onnx", "path": "m.onnx"}, "lame_duck_s": 7.0, "window_s": 12.0,
+     "workers": 2, "deadline_s_default": 0.25, "batching": {"size_max": 5, "queue_max": 77, "wait_s_max": 0.003}}
+"""
+MOUNTED = DEPLOYMENT.replace(
+    "      containers:", "      volumes: [{name: settings, configMap: {name: web-settings}}]\n      containers:"
+)
+
+
+def test_the_settings_that_the_pods_mount_are_what_the_server_serves_by() -> None:
+    """What `tonnage render` wrote beside the Deployment needs no ModelService to be told again."""
+    scenario = experiment(MOUNTED, HPA, SERVICE, SETTINGS).scenario
+    server, life = scenario.servers[0], scenario.workload.revision.life
+    assert (server.size_max, server.queue_max, server.wait_s_max) == (5, 77, 0.003)
+    assert (server.workers, server.deadline_s) == (2, 0.25)
+    assert life.termination.lame_duck_s == 7.0
+    assert scenario.metrics.custom is not None
+    assert scenario.metrics.custom.window_s == 12.0
+
+
+def test_settings_that_no_pod_mounts_tell_nothing() -> None:
+    """Another workload's ConfigMap is not this one's."""
+    server = experiment(DEPLOYMENT, HPA, SERVICE, SETTINGS).scenario.servers[0]
+    assert server.size_max == 1
+    other = SETTINGS.replace('"model"', '"something"')
+    assert experiment(MOUNTED, HPA, SERVICE, other).scenario.servers[0].size_max == 1
