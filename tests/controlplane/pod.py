@@ -290,7 +290,8 @@ class PodRun:
         states = [self._container_status(one) for one in self._containers]
         ready = bool(states) and all(one["ready"] for one in states)
         phase = "Running" if any(one.life for one in self._containers) else "Pending"
-        if states and all(one.done for one in self._containers) and self._grace_s is None:
+        # a deleted pod ends too, as one that failed or succeeded; source: kubelet_pods.go, getPhase (podIsTerminal)
+        if states and all(one.done for one in self._containers):
             failed = any(one.done and one.done["exitCode"] for one in self._containers)
             phase = "Failed" if failed else "Succeeded"
         truth = {True: "True", False: "False"}

@@ -134,6 +134,24 @@ def test_a_killed_process_costs_the_epoch_that_it_was_in(
     assert last[-2].startswith(f"worker-0 | epoch {EPOCHS} of {EPOCHS}: ")
 
 
+@LONG
+def test_a_deleted_pod_takes_leave_with_a_checkpoint(
+    running: Cluster, python: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """As in a drain: SIGTERM reaches the trainers, all save in the middle of the epoch, and not a step is lost."""
+    submitted(running, "drained", tmp_path)
+    running.until(lambda: 3 in epochs(running.tonnage("logs", "drained", check=False)), "three epochs", "drained")
+    pod = running.worker("drained", 1)
+    running.api.delete("v1", "Pod", pod["metadata"]["name"])
+    running.until(lambda: running.succeeded("drained"), "success", "drained")
+    text = running.logs("drained")
+    stopped = re.search(r"stopped in epoch (\d+), checkpoint saved", text)
+    assert stopped is not None, text
+    assert f"resumes in epoch {stopped[1]}" in text
+    learnt_the_same(running, python, "drained", undisturbed)
+    assert running.worker("drained", 1)["metadata"]["uid"] != pod["metadata"]["uid"]
+
+
 def learnt_the_same(running: Cluster, python: Path, name: str, undisturbed: Path) -> None:
     """A job resumed once, after its third epoch, and ended with the weights of a run that nobody disturbed."""
     text = running.logs(name)

@@ -83,7 +83,10 @@ def test_everything_that_planning_needs_is_measured(made) -> None:
         assert batch.cpu_s
     assert found.overhead is not None
     assert found.overhead.per_request_s > 0
-    assert found.overhead.batch_ratio
+    # of a model of microseconds the server's caches explain no ratio, and none is kept
+    assert found.overhead.batch_ratio is None or 0.8 <= found.overhead.batch_ratio <= 2.0
+    assert found.after_idle
+    assert all(one.requests >= 40 and one.cpu_s > 0 and one.latency_s.mean > 0 for one in found.after_idle)
     assert found.memory is not None
     assert found.memory.before_model_bytes
     assert 0 < found.memory.ready.pss_bytes <= found.memory.ready.rss_bytes <= found.memory.peak_bytes
