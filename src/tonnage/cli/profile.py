@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,8 +95,8 @@ def profile(**values: Any) -> None:
     options = ProfileOptions(**values)
     plan = _checked(options)
     try:
-        with _terminating():
-            made = _import(options) if plan is None else _measure(plan)
+        with _interruptible() as asked:
+            made = _import(options) if plan is None else _measure(plan, asked)
         _write(options, made)
     except KeyboardInterrupt:
         click.echo("tonnage profile: interrupted; nothing was written", err=True)
@@ -279,11 +280,19 @@ def _unwritable(path: Path) -> str | None:
     return None if os.access(path.parent, os.W_OK | os.X_OK) else f"no permission to write to {path.parent}"
 
 
-def _measure(plan: MeasurePlan) -> ModelProfile:
+def _measure(plan: MeasurePlan, asked: threading.Event) -> ModelProfile:
+    """Measure with progress on stderr.
+
+    Args:
+        plan: What.
+        asked: Set when the user wants it to end, which is looked at before each step too: Python drops an
+            exception that a signal raises while a finalizer runs.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
 
         def tell(step: Step) -> None:
+            _heed(asked)
             if step.found:
                 click.echo(f"{step.done:4.0%} {step.text}", err=True)
 
@@ -294,6 +303,7 @@ def _measure(plan: MeasurePlan) -> ModelProfile:
         task = progress.add_task("starting", total=1.0)
 
         def show(step: Step) -> None:
+            _heed(asked)
             if step.found:
                 progress.console.print(step.text, highlight=False, markup=False)
                 progress.update(task, completed=step.done, refresh=True)
@@ -303,9 +313,20 @@ def _measure(plan: MeasurePlan) -> ModelProfile:
         return measure(plan, tell=show)
 
 
+def _heed(asked: threading.Event) -> None:
+    if asked.is_set():
+        raise KeyboardInterrupt
+
+
 @contextmanager
-def _terminating() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end everything as Ctrl-C does."""
+def _interruptible() -> Iterator[threading.Event]:
+    """Let SIGTERM and SIGHUP end everything as Ctrl-C does; gives what is set by any of them."""
+    asked = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        del number, frame
+        asked.set()
+        raise KeyboardInterrupt
 
     def end(number: int, frame: object) -> None:
         del number, frame
@@ -315,8 +336,9 @@ def _terminating() -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGINT)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
