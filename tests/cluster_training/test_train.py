@@ -68,7 +68,7 @@ def test_a_training_is_placed_followed_and_succeeds(clean):
             *(f"worker-{worker} | step {i} of {worker}" for i in (1, 2, 3)),
             f"worker-{worker} | done",
         ]
-    assert wait_until(lambda: phase(clean, "whole") == "Succeeded", 30)
+    assert wait_until(lambda: phase(clean, "whole") == "Succeeded", 120)
 
     status = json.loads(clean.run("status", "whole", "--json").out)
     assert [(one["name"], one["phase"], one["exitCode"], one["restarts"]) for one in status["workers"]] == [

@@ -51,8 +51,8 @@ class World:
 
     def ready(self, nodes: int) -> None:
         """Wait for the nodes, and for what the namespace gets from the controllers."""
-        assert wait_until(lambda: len([*self.client.list(Node)]) == nodes, 30)
-        assert wait_until(lambda: _exists(self.client, ServiceAccount, "default"), 30)
+        assert wait_until(lambda: sum(map(_takes_pods, self.client.list(Node))) == nodes, 120)
+        assert wait_until(lambda: _exists(self.client, ServiceAccount, "default"), 120)
 
     def document(self, name: str, script: str, **spec: Any) -> Path:
         """Write a TrainingJob whose workers run a shell script."""
@@ -157,3 +157,11 @@ def _exists(client: Client, kind: Any, name: str) -> bool:
     except ApiError:
         return False
     return True
+
+
+def _takes_pods(node: Node) -> bool:
+    """Whether a node is ready, and the taint that it is made with is gone."""
+    assert node.spec is not None
+    assert node.status is not None
+    ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions or [])
+    return ready and not any(one.key == "node.kubernetes.io/not-ready" for one in node.spec.taints or [])
