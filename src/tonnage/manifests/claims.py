@@ -35,8 +35,8 @@ def claim_template(service: ModelService) -> resource_v1.ResourceClaimTemplate |
     return resource_v1.ResourceClaimTemplate(
         apiVersion=API_VERSION,
         kind="ResourceClaimTemplate",
-        metadata=metadata(service, _name(service, gpu)),
-        spec=_spec(gpu),
+        metadata=metadata(service, claim_name(service.name, gpu)),
+        spec=claim_spec(gpu),
     )
 
 
@@ -45,15 +45,22 @@ def pod_claims(service: ModelService) -> list[core_v1.PodResourceClaim] | None:
     gpu = service.spec.resources.gpu
     if gpu is None or gpu.allocation != "dra":
         return None
-    return [core_v1.PodResourceClaim(name=CLAIM, resourceClaimTemplateName=_name(service, gpu))]
+    return [core_v1.PodResourceClaim(name=CLAIM, resourceClaimTemplateName=claim_name(service.name, gpu))]
 
 
-def _name(service: ModelService, gpu: Gpu) -> str:
-    text = json.dumps(_spec(gpu).to_dict(), sort_keys=True)
-    return f"{service.name}-{CLAIM}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]}"
+def claim_name(owner: str, gpu: Gpu) -> str:
+    """Name of the template: another claim is another template.
+
+    Args:
+        owner: Name of the document that it is made for.
+        gpu: What is claimed.
+    """
+    text = json.dumps(claim_spec(gpu).to_dict(), sort_keys=True)
+    return f"{owner}-{CLAIM}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]}"
 
 
-def _spec(gpu: Gpu) -> resource_v1.ResourceClaimTemplateSpec:
+def claim_spec(gpu: Gpu) -> resource_v1.ResourceClaimTemplateSpec:
+    """What each pod claims."""
     exactly = resource_v1.ExactDeviceRequest(
         deviceClassName=device_class(gpu),
         allocationMode="ExactCount",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lightkube.models import core_v1, meta_v1
 
@@ -10,6 +10,7 @@ from tonnage.errors import Problem
 from tonnage.kube.paths import format_path
 from tonnage.manifests.gpu import taint_keys
 from tonnage.manifests.names import POD_TEMPLATE_HASH, selector_labels
+from tonnage.spec.placement import Gpu, Toleration
 from tonnage.spec.service import ModelService
 
 
@@ -26,23 +27,21 @@ def placement_problems(service: ModelService) -> Iterator[Problem]:
         )
 
 
-def node_selector(service: ModelService) -> dict[str, str] | None:
+def node_selector(declared: Mapping[str, str], gpu: Gpu | None) -> dict[str, str] | None:
     """Labels that a node must have: the document's, and the GPU's one type."""
-    gpu = service.spec.resources.gpu
-    wanted = dict(service.spec.scheduling.node_selector)
+    wanted = dict(declared)
     if gpu is not None and len(gpu.types_in_order) == 1:
         wanted.setdefault(gpu.type_label, gpu.types_in_order[0])
     return wanted or None
 
 
-def tolerations(service: ModelService) -> list[core_v1.Toleration] | None:
+def tolerations(declared: Iterable[Toleration], gpu: Gpu | None) -> list[core_v1.Toleration] | None:
     """The GPU vendor's taints, then the document's own tolerations."""
-    gpu = service.spec.resources.gpu
     found = [
         core_v1.Toleration(key=key, operator="Exists", effect="NoSchedule")
         for key in (taint_keys(gpu) if gpu is not None else ())
     ]
-    for one in service.spec.scheduling.tolerations:
+    for one in declared:
         toleration = core_v1.Toleration(
             key=one.key,
             operator=one.operator,
@@ -57,13 +56,12 @@ def tolerations(service: ModelService) -> list[core_v1.Toleration] | None:
 
 def affinity(service: ModelService) -> core_v1.Affinity | None:
     """Which nodes come first, and how far replicas keep from each other."""
-    node, pod = _node_affinity(service), _pod_anti_affinity(service)
+    node, pod = node_affinity(service.spec.resources.gpu), _pod_anti_affinity(service)
     return core_v1.Affinity(nodeAffinity=node, podAntiAffinity=pod) if node or pod else None
 
 
-def _node_affinity(service: ModelService) -> core_v1.NodeAffinity | None:
+def node_affinity(gpu: Gpu | None) -> core_v1.NodeAffinity | None:
     """Several GPU types: one of them is required, and the earlier ones are preferred, by even steps."""
-    gpu = service.spec.resources.gpu
     types = gpu.types_in_order if gpu is not None else ()
     if gpu is None or len(types) < 2:
         return None

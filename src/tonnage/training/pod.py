@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tonnage.manifests import security
-from tonnage.manifests.claims import CLAIM
+from tonnage.manifests.claims import CLAIM, claim_name
 from tonnage.manifests.gpu import resource_name
+from tonnage.manifests.placement import node_selector, tolerations
 from tonnage.spec.placement import Resources
 from tonnage.spec.training import TrainingJob
 from tonnage.training import names, placement, rendezvous, storage
-from tonnage.training.claims import claims_devices, template_name
+from tonnage.training.claims import claims_devices
 from tonnage.training.given import given
 
 
@@ -55,8 +56,8 @@ def pod_template(job: TrainingJob, shape: Shape) -> dict[str, Any]:
         "containers": [_container(job, shape)],
         "restartPolicy": shape.restart_policy,
         "affinity": placement.affinity(job, gpu),
-        "nodeSelector": placement.node_selector(job, gpu),
-        "tolerations": placement.tolerations(job, gpu),
+        "nodeSelector": node_selector(spec.scheduling.node_selector, gpu),
+        "tolerations": [one.to_dict() for one in tolerations(spec.scheduling.tolerations, gpu) or ()],
         "priorityClassName": spec.scheduling.priority_class_name,
         "runtimeClassName": spec.scheduling.runtime_class_name,
         "schedulerName": spec.scheduling.scheduler_name,
@@ -110,7 +111,7 @@ def _claims(job: TrainingJob, shape: Shape) -> list[dict[str, Any]]:
     gpu = shape.resources.gpu
     if gpu is None or not shape.claimed or not claims_devices(shape.resources):
         return []
-    return [{"name": CLAIM, "resourceClaimTemplateName": template_name(job, gpu)}]
+    return [{"name": CLAIM, "resourceClaimTemplateName": claim_name(job.name, gpu)}]
 
 
 def _resources(job: TrainingJob, shape: Shape) -> dict[str, Any]:
