@@ -7,13 +7,14 @@ them, and beside them the price, how long a new node takes, and how often the pr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.paths import format_path
 from tonnage.kube.quantity import Quantity
+from tonnage.spec.root import Root
 from tonnage.spec.scalars import (
     Amount,
     AnyDuration,
@@ -150,7 +151,7 @@ class NodePoolsSpec(Part):
     """Where the prices are from and of which date, for reports."""
 
 
-class NodePools(Part):
+class NodePools(Root):
     """The nodes of a cluster."""
 
     api_version: Literal["tonnage.dev/v1alpha1"]
@@ -168,11 +169,6 @@ class NodePools(Part):
         if problems:
             raise SpecError(problems)
         return self
-
-    def to_document(self) -> dict[str, Any]:
-        """Writes the document back as plain data; reading it again gives an equal value."""
-        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return document
 
 
 def _breaches(spec: NodePoolsSpec) -> Iterator[Problem]:

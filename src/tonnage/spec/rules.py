@@ -1,18 +1,17 @@
 """What must hold between fields of a ``ModelService``, as pure functions from a spec to breaches.
 
-A rule says which fields it reads. When one of them could not be read, the rule is left out, so that a
-document's report never holds a complaint that only follows from another one.
+How rules are gone through is in ``checking.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 from tonnage.errors import Problem
 from tonnage.kube.paths import format_path
 from tonnage.spec.body import ModelServiceSpec
+from tonnage.spec.checking import Rule
 from tonnage.spec.placement import Gpu, Resources, Toleration
 from tonnage.spec.samples import check_paths, check_warmup
 from tonnage.spec.scaling import LatencyMetric
@@ -20,47 +19,11 @@ from tonnage.units import Duration
 
 PERCENTILES: Final = ("p50", "p95", "p99")
 
-Check = Callable[[ModelServiceSpec], Iterator[Problem]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One condition between fields.
-
-    Attributes:
-        check: Yields a problem for each breach.
-        reads: The paths of the fields that it looks at.
-    """
-
-    check: Check
-    reads: tuple[str, ...]
-
-
-def breaches(spec: ModelServiceSpec, unread: frozenset[str] = frozenset()) -> list[Problem]:
-    """Finds every breach of a rule.
-
-    Args:
-        spec: A spec whose fields are each valid.
-        unread: Paths whose value in the document could not be read; rules about them are left out.
-    """
-    return [
-        problem
-        for rule in RULES
-        if not any(overlap(path, other) for path in rule.reads for other in unread)
-        for problem in rule.check(spec)
-    ]
-
 
 def objective_latency(spec: ModelServiceSpec) -> Duration | None:
     """The objective's latency at its highest percentile; None when there is none."""
     latency = spec.objective.latency
     return latency.p99 or latency.p95 or latency.p50
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether two paths are one, or one lies inside the other."""
-    longer, shorter = sorted((one, other), key=len, reverse=True)
-    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
 
 def _percentiles_in_order(spec: ModelServiceSpec) -> Iterator[Problem]:
@@ -244,7 +207,7 @@ def toleration_problems(path: str, toleration: Toleration) -> Iterator[Problem]:
         yield Problem(f"{path}.tolerationSeconds", "must be given only with effect NoExecute")
 
 
-RULES: Final = (
+RULES: Final[tuple[Rule[ModelServiceSpec], ...]] = (
     Rule(check_paths, ("spec.model.path", "spec.model.format", "spec.model.pythonPath")),
     Rule(
         check_warmup,

@@ -7,13 +7,15 @@ or positions; ``spec.load`` does.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from tonnage.errors import SpecError
 from tonnage.spec.body import ModelServiceSpec
-from tonnage.spec.rules import breaches, objective_latency
+from tonnage.spec.checking import breaches
+from tonnage.spec.root import Root
+from tonnage.spec.rules import RULES, objective_latency
 from tonnage.spec.scalars import DnsLabel, LabelKey, LabelValue, Part, ServiceName
 from tonnage.units import Duration
 
@@ -36,7 +38,7 @@ class Metadata(Part):
     """Annotations put on every object made."""
 
 
-class ModelService(Part):
+class ModelService(Root):
     """A model to be served: one document for serving, planning, rendering and simulating."""
 
     api_version: Literal["tonnage.dev/v1alpha1"]
@@ -50,7 +52,7 @@ class ModelService(Part):
 
     @model_validator(mode="after")
     def _fields_agree(self, info: ValidationInfo) -> ModelService:
-        problems = breaches(self.spec, (info.context or {}).get(UNREAD, frozenset()))
+        problems = breaches(RULES, self.spec, (info.context or {}).get(UNREAD, frozenset()))
         if problems:
             raise SpecError(problems)
         return self
@@ -69,8 +71,3 @@ class ModelService(Part):
     def deadline_default(self) -> Duration | None:
         """The time to answer where the caller names none: the document's, else the objective's."""
         return self.spec.batching.deadline or objective_latency(self.spec)
-
-    def to_document(self) -> dict[str, Any]:
-        """Writes the document back as plain data; reading it again gives an equal value."""
-        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return document

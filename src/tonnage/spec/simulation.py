@@ -9,7 +9,7 @@ object may say; ``changes`` are edits before the start.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
@@ -18,6 +18,7 @@ from tonnage.kube.paths import format_path, parse_path
 from tonnage.kube.quantity import Quantity
 from tonnage.spec.experiment import Client, Control, Metrics, PodBehavior, ServerBehavior, Start
 from tonnage.spec.nodepools import DocumentMetadata
+from tonnage.spec.root import Root
 from tonnage.spec.scalars import (
     AnyDuration,
     Flag,
@@ -240,7 +241,7 @@ relative to this one. Documents beside this one in the same file count too."""
     """Whether a metric that nothing serves is simulated as an error of the metrics API instead of refused."""
 
 
-class Simulation(Part):
+class Simulation(Root):
     """An experiment with the twin."""
 
     api_version: Literal["tonnage.dev/v1alpha1"]
@@ -258,11 +259,6 @@ class Simulation(Part):
         if problems:
             raise SpecError(problems)
         return self
-
-    def to_document(self) -> dict[str, Any]:
-        """Writes the document back as plain data; reading it again gives an equal value."""
-        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return document
 
 
 def _breaches(spec: SimulationSpec) -> Iterator[Problem]:

@@ -6,15 +6,17 @@ names in Python's form, and whose construction checks each field and what must h
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import ValidationInfo, model_validator
 
 from tonnage.errors import SpecError
-from tonnage.spec.scalars import Part, ServiceName
+from tonnage.spec.checking import breaches
+from tonnage.spec.root import Root
+from tonnage.spec.scalars import ServiceName
 from tonnage.spec.service import UNREAD, Metadata
 from tonnage.spec.training_body import TrainingJobSpec
-from tonnage.spec.training_rules import breaches
+from tonnage.spec.training_rules import RULES
 
 TRAINING_KIND: Final = "TrainingJob"
 
@@ -26,7 +28,7 @@ class TrainingMetadata(Metadata):
     """Name of the job, with which the names of its objects and pods begin."""
 
 
-class TrainingJob(Part):
+class TrainingJob(Root):
     """A training on several workers: one document for every kind of operator."""
 
     api_version: Literal["tonnage.dev/v1alpha1"]
@@ -40,7 +42,7 @@ class TrainingJob(Part):
 
     @model_validator(mode="after")
     def _fields_agree(self, info: ValidationInfo) -> TrainingJob:
-        problems = breaches(self.spec, (info.context or {}).get(UNREAD, frozenset()))
+        problems = breaches(RULES, self.spec, (info.context or {}).get(UNREAD, frozenset()))
         if problems:
             raise SpecError(problems)
         return self
@@ -49,8 +51,3 @@ class TrainingJob(Part):
     def name(self) -> str:
         """The job's name."""
         return self.metadata.name
-
-    def to_document(self) -> dict[str, Any]:
-        """Writes the document back as plain data; reading it again gives an equal value."""
-        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return document

@@ -6,13 +6,13 @@ back end is known, in ``training``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 from tonnage.errors import Problem
 from tonnage.kube.paths import format_path
-from tonnage.spec.rules import gpu_problems, limit_problems, overlap, toleration_problems
+from tonnage.spec.checking import Rule
+from tonnage.spec.rules import gpu_problems, limit_problems, toleration_problems
 from tonnage.spec.training_body import TrainingJobSpec
 from tonnage.spec.training_parts import DURABLE_VOLUMES
 
@@ -23,34 +23,6 @@ RESERVED_VARIABLES: Final = frozenset(
     {"JOB_COMPLETION_INDEX", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK", "TF_CONFIG"}
 )
 RESERVED_PREFIXES: Final = ("TONNAGE_", "PET_", "JAX_COORDINATOR", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One condition between fields.
-
-    Attributes:
-        check: Yields a problem for each breach.
-        reads: The paths of the fields that it looks at.
-    """
-
-    check: Callable[[TrainingJobSpec], Iterator[Problem]]
-    reads: tuple[str, ...]
-
-
-def breaches(spec: TrainingJobSpec, unread: frozenset[str] = frozenset()) -> list[Problem]:
-    """Finds every breach of a rule.
-
-    Args:
-        spec: A spec whose fields are each valid.
-        unread: Paths whose value in the document could not be read; rules about them are left out.
-    """
-    return [
-        problem
-        for rule in RULES
-        if not any(overlap(path, other) for path in rule.reads for other in unread)
-        for problem in rule.check(spec)
-    ]
 
 
 def _resources(spec: TrainingJobSpec) -> Iterator[Problem]:
@@ -248,7 +220,7 @@ def _gpu_label_agrees(spec: TrainingJobSpec) -> Iterator[Problem]:
         )
 
 
-RULES: Final = (
+RULES: Final[tuple[Rule[TrainingJobSpec], ...]] = (
     Rule(_launcher_fits, ("spec.launcher", "spec.framework", "spec.processesPerWorker")),
     Rule(_variables_are_free, ("spec.env",)),
     Rule(_sources_are_one, ("spec.envFrom",)),
