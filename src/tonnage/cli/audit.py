@@ -18,8 +18,9 @@ from tonnage.audit.formats import as_github, as_json, as_sarif, as_text
 from tonnage.audit.patch import patched
 from tonnage.audit.rule import Rule
 from tonnage.cli.audit_rendered import is_rendered, rendered
+from tonnage.cli.object_text import object_text, source_of
 from tonnage.errors import Problem, SpecError
-from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects
+from tonnage.kube.objects import KubeObject, read_objects
 from tonnage.kube.quantity import Quantity
 from tonnage.kube.text import read_text
 from tonnage.profile import ModelProfile, load_profile
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tonnage.audit.trials import Known
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
-_STDIN: Final = "<stdin>"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -238,7 +238,7 @@ def _kustomized(paths: Sequence[Path]) -> tuple[set[Path], set[str]]:
         if path.name not in ("kustomization.yaml", "kustomization.yml"):
             continue
         try:
-            documents, _ = read_text(_text(str(path)), source=str(path))
+            documents, _ = read_text(object_text(str(path)), source=str(path))
         except SpecError:
             continue
         value = documents[0].value if documents and isinstance(documents[0].value, dict) else {}
@@ -261,9 +261,9 @@ def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
 def _take(
     name: str, inputs: Inputs, problems: list[Problem], profile: ModelProfile | None, *, named: bool
 ) -> None:
-    source = _STDIN if name == "-" else name
+    source = source_of(name)
     try:
-        text = _text(name)
+        text = object_text(name)
         objects, wrong = read_objects(text, source=source)
     except SpecError as error:
         problems += error.problems
@@ -280,21 +280,6 @@ def _take(
         inputs.texts[source] = text
     for item in objects:
         inputs.objects += rendered(item, problems, profile) if is_rendered(item) else [item]
-
-
-def _text(name: str) -> str:
-    source = _STDIN if name == "-" else name
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(OBJECTS_BYTES_MAX + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(OBJECTS_BYTES_MAX + 1)
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise SpecError([Problem("", f"must be a readable file, got {error.strerror}", source)]) from None
-    except UnicodeDecodeError:
-        raise SpecError([Problem("", "must be UTF-8 text", source)]) from None
 
 
 def _fix(report: Report, inputs: Inputs) -> bool:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from tonnage.audit.trials import Known
+from tonnage.cli.parsed import positive_rate, positive_seconds
 from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import Problem, SpecError
 from tonnage.profile import ModelProfile
 from tonnage.scheduling import Node
 from tonnage.twin.inputs import MEANINGS
-from tonnage.units import UnitError, parse_duration, parse_rate
 
 _TRAFFIC_S: Final = 900.0
 
@@ -68,10 +68,10 @@ def known_of(
     return Known(
         profile=profile,
         profile_text=path.read_text(encoding="utf-8") if path is not None else "",
-        service_time_s=_seconds(choices.service_time),
+        service_time_s=positive_seconds("--service-time", choices.service_time),
         traffic=traffic,
         traffic_text=choices.traffic or "",
-        rate_per_s=_rate(choices.rate),
+        rate_per_s=positive_rate("--rate", choices.rate),
         meanings=dict(map(_meaning, choices.metrics)),
         nodes=tuple(nodes),
     )
@@ -84,27 +84,3 @@ def _meaning(text: str) -> tuple[str, str]:
         message = f"must be NAME=MEANING with one of {choices}, got {text!r}"
         raise SpecError([Problem("--metric", message)])
     return name, meaning
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        length_s = parse_duration(text).seconds
-    except UnitError as error:
-        raise SpecError([Problem("--service-time", f"{error}, got {text!r}", hint=error.hint)]) from error
-    if length_s <= 0:
-        raise SpecError([Problem("--service-time", f"must be > 0, got {text!r}")])
-    return length_s
-
-
-def _rate(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        per_s = parse_rate(text).per_second
-    except UnitError as error:
-        raise SpecError([Problem("--rate", f"{error}, got {text!r}", hint=error.hint)]) from error
-    if per_s <= 0:
-        raise SpecError([Problem("--rate", f"must be > 0, got {text!r}")])
-    return per_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from tonnage.cli.object_text import STDIN
 from tonnage.errors import Problem, SpecError
 from tonnage.kube.objects import KubeObject, read_objects
 from tonnage.manifests import Release
@@ -16,7 +17,6 @@ from tonnage.spec.load import load_warmup_inputs
 from tonnage.spec.service import KIND, ModelService
 from tonnage.spec.training import TRAINING_KIND, TrainingJob
 
-_STDIN: Final = "<stdin>"
 _IMAGE: Final = "example.com/model:audited"
 """Stands in a rendered pod where the document names no image."""
 
@@ -51,7 +51,7 @@ def _service(item: KubeObject, problems: list[Problem], profile: ModelProfile | 
     problems += wrong
     if document is None:
         return None
-    base = Path.cwd() if item.source == _STDIN else Path(item.source).parent
+    base = Path.cwd() if item.source == STDIN else Path(item.source).parent
     release = Release(warmup_inputs=load_warmup_inputs(document, base=base))
     return render_text(document, profile, image=_IMAGE, release=release)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tonnage.cli.object_text import object_text, source_of
 from tonnage.cluster.api import open_api
 from tonnage.cluster.resources import NODES, PODS
 from tonnage.cluster.snapshot import read_snapshot
 from tonnage.errors import Problem, SpecError
 from tonnage.gpus.documents import workload_of_job, workload_of_service
 from tonnage.gpus.workloads import Workload, workload_of
-from tonnage.kube.objects import OBJECTS_BYTES_MAX, KubeObject, read_objects, show
+from tonnage.kube.objects import KubeObject, read_objects, show
 from tonnage.kube.shape import shape_problems
 from tonnage.spec.documents import read_part, unknown_kind
 from tonnage.spec.nodepools import NODE_POOLS_KIND, NodePools
@@ -24,7 +24,6 @@ from tonnage.spec.training import TRAINING_KIND, TrainingJob
 
 Object = Mapping[str, Any]
 
-_STDIN: Final = "<stdin>"
 _RUNTIMES: Final = ("ClusterTrainingRuntime", "TrainingRuntime")
 """What a TrainJob refers to, beside what the scheduler looks at."""
 
@@ -227,26 +226,10 @@ def _texts(names: Sequence[str]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     problems: list[Problem] = []
     for name in names:
-        source = _STDIN if name == "-" else name
         try:
-            found.append((source, _text(name, source)))
+            found.append((source_of(name), object_text(name)))
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(problems)
     return found
-
-
-def _text(name: str, source: str) -> str:
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(OBJECTS_BYTES_MAX + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(OBJECTS_BYTES_MAX + 1)
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        message = f"must be a readable file, got {error.strerror or error}"
-        raise SpecError([Problem("", message, source)]) from None
-    except UnicodeDecodeError:
-        raise SpecError([Problem("", "must be UTF-8 text", source)]) from None

@@ -19,6 +19,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from tonnage.cli.parsed import positive_rate
 from tonnage.errors import EnvironmentFault, Problem, SpecError
 from tonnage.local.source import Source, read_source
 from tonnage.profile.document import dump_profile, write_profile, write_whole
@@ -32,7 +33,6 @@ from tonnage.profile.report import plotly_problem, render_profile
 from tonnage.profile.view import print_profile
 from tonnage.spec.service import ModelService
 from tonnage.spec.usage import unused_fields
-from tonnage.units import UnitError, parse_rate
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
@@ -129,7 +129,7 @@ def _checked(options: ProfileOptions) -> MeasurePlan | None:
     problems = [*_contradictions(options)]
     objective = _caught(problems, lambda: parse_objective(options.objective) if options.objective else None)
     sizes = _caught(problems, lambda: _sizes(options.batch_sizes))
-    rate_max = _caught(problems, lambda: _rate(options.rate_max))
+    rate_max = _caught(problems, lambda: positive_rate("--rate-max", options.rate_max))
     read = None
     if options.source is not None and options.imported is None:
         text = sys.stdin.read() if options.source == "-" else None
@@ -177,18 +177,6 @@ def _contradictions(options: ProfileOptions) -> Iterator[Problem]:
     ):
         if given:
             yield Problem(name, "must not be given with an import, which measures nothing")
-
-
-def _rate(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        rate = parse_rate(text).per_second
-    except UnitError as error:
-        raise SpecError([Problem("--rate-max", f"{error}, got {text!r}", hint=error.hint)]) from None
-    if rate <= 0:
-        raise SpecError([Problem("--rate-max", f"must be > 0, got {text!r}")])
-    return rate
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tonnage.cli.objective_option import read_objective
+from tonnage.cli.parsed import positive_seconds
 from tonnage.cli.set_option import parse_setting, with_settings
 from tonnage.cli.traffic_option import read_traffic
 from tonnage.errors import Problem, SpecError
@@ -92,7 +93,7 @@ def options_of(options: SimulateOptions, texts: InputTexts) -> Options:
     Raises:
         SpecError: An option is wrong.
     """
-    duration_s = _seconds("--duration", options.duration)
+    duration_s = positive_seconds("--duration", options.duration)
     traffic = None
     if options.traffic is not None:
         fallback_s = _said_duration_s(texts) or DURATION_S_DEFAULT
@@ -106,9 +107,9 @@ def options_of(options: SimulateOptions, texts: InputTexts) -> Options:
     return Options(
         traffic=traffic,
         traffic_text=options.traffic or "",
-        service_time_s=_seconds("--service-time", options.service_time),
+        service_time_s=positive_seconds("--service-time", options.service_time),
         duration_s=duration_s,
-        interval_s=_seconds("--interval", options.interval),
+        interval_s=positive_seconds("--interval", options.interval),
         seed=options.seed,
         replicas=options.replicas,
         workload=options.workload,
@@ -127,15 +128,3 @@ def _said_duration_s(texts: InputTexts) -> float | None:
                 except UnitError:
                     return None
     return None
-
-
-def _seconds(name: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        length_s = parse_duration(text).seconds
-    except UnitError as error:
-        raise SpecError([Problem(name, f"{error}, got {text!r}", hint=error.hint)]) from error
-    if length_s <= 0:
-        raise SpecError([Problem(name, f"must be > 0, got {text!r}")])
-    return length_s
