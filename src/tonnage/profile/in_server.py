@@ -92,13 +92,10 @@ def in_server(
 
 
 def _run(point: CurvePoint, workers: int, idle_ratio: float) -> _Run | None:
-    known = point.batches and point.compute_s and point.cpu_ratio is not None and point.duration_s
-    if not known or not point.held or point.error_ratio > 0 or not point.requests:
+    if not point.held or point.error_ratio > 0 or not point.requests:
         return None
-    assert point.batches
-    assert point.compute_s
-    assert point.cpu_ratio is not None
-    assert point.duration_s
+    if not point.batches or not point.compute_s or point.cpu_ratio is None or not point.duration_s:
+        return None
     busy = max(0.0, point.cpu_ratio - idle_ratio)
     # Poisson arrivals see the share of time that a worker is idle
     fresh = point.requests * max(0.0, 1.0 - min(1.0, busy / workers))

@@ -2,8 +2,7 @@
 
 Each field comes from the first of these that has it: what the Simulation says of the server, the
 ModelService, our server's settings among the objects, those that the profile was measured with, a plain
-server. Overheads hold a batch up
-where model and server share a core or run in one thread, as in planning.
+server. Overheads hold a batch up where model and server share a core or run in one thread, as in planning.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from typing import Final, TypeVar
 from tonnage.contract.server_config import ServerConfig
 from tonnage.plan.service_time import CORES_APART, gathered_size, in_server_ratio, pause_cost
 from tonnage.profile import ModelProfile
-from tonnage.profile.parts import Batch, Settings
+from tonnage.profile.parts import Batch
 from tonnage.profile.pauses import PauseCost
 from tonnage.profile.quantiles import percentile_of
 from tonnage.spec.experiment import ServerBehavior, ServiceTime
 from tonnage.spec.service import ModelService
 from tonnage.twin.requests import MeasuredService, ParametricService, ServerModel, ServiceLaw
+from tonnage.units import Duration
 
 T = TypeVar("T")
 
@@ -63,9 +63,9 @@ def server_model(facts: ServingFacts) -> ServerModel:
         SpecError: A value is out of what the twin can play.
         ValueError: No service time is known.
     """
-    settings = facts.profile.settings if facts.profile is not None else None
-    size_max = _size_max(facts, settings)
-    workers = _workers(facts, settings)
+    own = _own(facts)
+    size_max = _said(facts, "size_max", own.size_max)
+    workers = _said(facts, "workers", own.workers or _workers(facts.cores))
     law, measured = _law(facts)
     profile = facts.profile if measured else None
     per_batch_s, per_request_s = _overheads(profile, facts.cores / workers)
@@ -74,9 +74,9 @@ def server_model(facts: ServingFacts) -> ServerModel:
         service=law,
         size_max=size_max,
         gather_max=min(gather_max, size_max),
-        wait_s_max=_wait_s(facts, settings) if size_max > 1 else 0.0,
-        queue_max=_queue_max(facts, settings),
-        deadline_s=_deadline_s(facts, settings),
+        wait_s_max=_said_s(facts, "wait_max", own.wait_s) if size_max > 1 else 0.0,
+        queue_max=_said(facts, "queue_max", own.queue_max),
+        deadline_s=_said_s(facts, "deadline", own.deadline_s),
         workers=workers,
         parallel=_said(facts, "parallel", 1),
         batch_overhead_s=per_batch_s,
@@ -92,65 +92,68 @@ def _said(facts: ServingFacts, name: str, default: T) -> T:
     return default if value is None else value
 
 
-def _size_max(facts: ServingFacts, settings: Settings | None) -> int:
+def _said_s(facts: ServingFacts, name: str, default_s: float) -> float:
+    said: Duration | None = getattr(facts.behavior, name, None)
+    return default_s if said is None else said.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the server has been set to; a plain one where nothing tells.
+
+    Attributes:
+        size_max: Items in one batch at most, 1 without batching.
+        queue_max: Requests that may wait.
+        workers: Processes; None for as many as the CPU limit has whole cores.
+        wait_s: How long an unfilled batch may be held [s].
+        deadline_s: A request's time to answer where it names none [s]; infinite for none.
+    """
+
+    size_max: int = 1
+    queue_max: int = PLAIN_QUEUE_MAX
+    workers: int | None = 1
+    wait_s: float = 0.0
+    deadline_s: float = math.inf
+
+
+def _own(facts: ServingFacts) -> _Own:
+    """From the first of document, settings among the objects, and profile that there is."""
     if facts.service is not None:
-        batching = facts.service.spec.batching
-        own = batching.size_max if batching.enabled else 1
-    elif facts.config is not None:
-        own = facts.config.batching.size_max
-    else:
-        own = settings.size_max if settings is not None else 1
-    return _said(facts, "size_max", own)
+        batching, deadline = facts.service.spec.batching, facts.service.deadline_default
+        return _Own(
+            batching.size_max if batching.enabled else 1,
+            batching.queue_max,
+            facts.service.spec.server.workers,
+            batching.wait_max.seconds,
+            deadline.seconds if deadline is not None else math.inf,
+        )
+    if facts.config is not None:
+        config = facts.config
+        return _Own(
+            config.batching.size_max,
+            config.batching.queue_max,
+            config.workers,
+            config.batching.wait_s_max,
+            config.deadline_s_default or math.inf,
+        )
+    settings = facts.profile.settings if facts.profile is not None else None
+    if settings is None:
+        return _Own()
+    return _Own(
+        settings.size_max,
+        settings.queue_max,
+        settings.workers,
+        settings.wait_max_s,
+        settings.deadline_s or math.inf,
+    )
 
 
-def _queue_max(facts: ServingFacts, settings: Settings | None) -> int:
-    if facts.service is not None:
-        own = facts.service.spec.batching.queue_max
-    elif facts.config is not None:
-        own = facts.config.batching.queue_max
-    else:
-        own = settings.queue_max if settings is not None else PLAIN_QUEUE_MAX
-    return _said(facts, "queue_max", own)
-
-
-def _workers(facts: ServingFacts, settings: Settings | None) -> int:
-    """Worker processes; our server takes as many as the CPU limit has whole cores.
+def _workers(cores: float) -> int:
+    """Worker processes that our server takes by itself: as many as the CPU limit has whole cores.
 
     Source: ``tonnage.server.cpu``, the server's own rule for ``workers: null``.
     """
-    own: int | None
-    if facts.service is not None:
-        own = facts.service.spec.server.workers
-    elif facts.config is not None:
-        own = facts.config.workers
-    else:
-        own = settings.workers if settings is not None else 1
-    if own is None:
-        own = min(max(1, math.floor(facts.cores)), _WORKERS_MAX)
-    return _said(facts, "workers", own)
-
-
-def _wait_s(facts: ServingFacts, settings: Settings | None) -> float:
-    said = facts.behavior.wait_max if facts.behavior is not None else None
-    if said is not None:
-        return said.seconds
-    if facts.service is not None:
-        return facts.service.spec.batching.wait_max.seconds
-    if facts.config is not None:
-        return facts.config.batching.wait_s_max
-    return settings.wait_max_s if settings is not None else 0.0
-
-
-def _deadline_s(facts: ServingFacts, settings: Settings | None) -> float:
-    said = facts.behavior.deadline if facts.behavior is not None else None
-    if said is not None:
-        return said.seconds
-    if facts.service is not None:
-        own = facts.service.deadline_default
-        return own.seconds if own is not None else math.inf
-    if facts.config is not None:
-        return facts.config.deadline_s_default or math.inf
-    return settings.deadline_s if settings is not None and settings.deadline_s else math.inf
+    return min(max(1, math.floor(cores)), _WORKERS_MAX)
 
 
 def _law(facts: ServingFacts) -> tuple[ServiceLaw, bool]:
