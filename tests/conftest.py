@@ -24,6 +24,8 @@ settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("fast" if os.environ.get("TONNAGE_TEST_FAST") else "tonnage")
 
 MODELS = Path(__file__).parent / "models"
+# by their full names, however pytest was started: what tests share, and what they share with benchmarks
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))  # for controlplane and upstream
 sys.path.insert(0, str(MODELS))  # the tests look at the models that the servers load
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import signal
@@ -13,9 +12,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.clients import environment
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]  # the first time installs
 
@@ -23,19 +23,6 @@ HERE = Path(__file__).resolve().parent
 INSIDE = HERE / "inside"
 MODELS = HERE.parent / "models"
 READY_S_MAX = 60.0
-
-
-def _environment() -> Any:
-    """The module beside this one; pytest's importlib mode puts no test folder on the path."""
-    spec = importlib.util.spec_from_file_location("clients_environment", HERE / "environment.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-environment = _environment()
 
 
 @dataclass

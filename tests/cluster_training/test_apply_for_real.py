@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from cluster_training.world import World
-from controlplane.binaries import NoGo
-from controlplane.network import Network, NoNetwork
+from cluster_training.world import World, standing
+from controlplane.network import Network
 from controlplane.node import ProcessNode
 from controlplane.plane import ControlPlane, wait_until
 from lightkube.resources.core_v1 import Pod
@@ -28,21 +26,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(240)]
 MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 
 
+def one_node(plane: ControlPlane, network: Network) -> list[ProcessNode]:
+    return [ProcessNode(plane, network, "n1", images={"trainer": ["sh"]}, backoff_s=1.0, pods_max=3)]
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("plane")
-    try:
-        with ExitStack() as stack:
-            network = stack.enter_context(Network())
-            plane = stack.enter_context(ControlPlane(folder / "plane", address=network.gateway))
-            made = World(folder, plane, network)
-            stack.callback(made.client.close)
-            node = ProcessNode(plane, network, "n1", images={"trainer": ["sh"]}, backoff_s=1.0, pods_max=3)
-            stack.enter_context(node)
-            made.ready(1)
-            yield made
-    except (NoGo, NoNetwork) as reason:
-        pytest.skip(str(reason))
+    with standing(tmp_path_factory.mktemp("plane"), one_node) as made:
+        yield made
 
 
 def with_api(world, work):

@@ -8,14 +8,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cluster_training.world import World, nodes_of
-from controlplane.binaries import NoGo
-from controlplane.network import Network, NoNetwork
-from controlplane.plane import ControlPlane, wait_until
+from cluster_training.world import World, nodes_of, standing
+from controlplane.plane import wait_until
 from lightkube.resources.batch_v1 import Job
 from lightkube.types import CascadeType
 
@@ -26,19 +23,8 @@ STEPS = "for i in 1 2 3; do echo step $i of $TONNAGE_WORKER_INDEX; sleep 0.4; do
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("plane")
-    try:
-        with ExitStack() as stack:
-            network = stack.enter_context(Network())
-            plane = stack.enter_context(ControlPlane(folder / "plane", address=network.gateway))
-            made = World(folder, plane, network)
-            for node in nodes_of(plane, network):
-                stack.enter_context(node)
-            stack.callback(made.client.close)
-            made.ready(3)
-            yield made
-    except (NoGo, NoNetwork) as reason:
-        pytest.skip(str(reason))
+    with standing(tmp_path_factory.mktemp("plane"), nodes_of) as made:
+        yield made
 
 
 @pytest.fixture

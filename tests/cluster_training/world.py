@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
-from controlplane.network import Network
+from controlplane.binaries import NoGo
+from controlplane.network import Network, NoNetwork
 from controlplane.node import ProcessNode
 from controlplane.plane import ControlPlane, wait_until
 from lightkube import ApiError, Client, KubeConfig
@@ -128,6 +131,29 @@ class World:
     def events(self) -> list[str]:
         """What was said."""
         return [f"{one.reason}: {one.message}" for one in self.client.list(Event, namespace="default")]
+
+
+@contextmanager
+def standing(folder: Path, nodes: Callable[[ControlPlane, Network], Sequence[ProcessNode]]) -> Iterator[World]:
+    """A world whose nodes take pods; the test is skipped where it cannot be.
+
+    Args:
+        folder: For its files.
+        nodes: Makes the nodes.
+    """
+    try:
+        with ExitStack() as stack:
+            network = stack.enter_context(Network())
+            plane = stack.enter_context(ControlPlane(folder / "plane", address=network.gateway))
+            made = World(folder, plane, network)
+            stack.callback(made.client.close)
+            found = nodes(plane, network)
+            for node in found:
+                stack.enter_context(node)
+            made.ready(len(found))
+            yield made
+    except (NoGo, NoNetwork) as reason:
+        pytest.skip(str(reason))
 
 
 def nodes_of(plane: ControlPlane, network: Network) -> list[ProcessNode]:

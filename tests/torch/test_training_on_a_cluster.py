@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +14,8 @@ from controlplane.binaries import NoGo
 from controlplane.network import NoNetwork
 from controlplane.operators import training_operator
 from training_run.running import EXAMPLES, Cluster, cluster
+
+from tests.torch import environment
 
 pytestmark = [pytest.mark.cluster, pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -27,27 +27,6 @@ EPOCHS = 25
 TRAINER = r"^\S*python \S*/app/train.py"
 AGENT = r"^\S*python -m torch.distributed.run"
 _EPOCH = re.compile(r"epoch (\d+) of \d+: loss ([\d.]+), accuracy ([\d.]+)")
-
-
-def _environment() -> Any:
-    spec = importlib.util.spec_from_file_location("torch_environment", Path(__file__).with_name("environment.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-environment = _environment()
-
-
-@pytest.fixture(scope="module")
-def python() -> Path:
-    try:
-        found: Path = environment.ensure()
-    except environment.Unavailable as error:
-        pytest.skip(str(error))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import MappingProxyType
 
 import pytest
@@ -10,21 +9,9 @@ import pytest
 from tests.differential.gpus.agreeing import Seen, play
 from tests.differential.gpus.fleets import fleet
 from tests.differential.scheduling.oracle import Oracle
-from tests.upstream.build import NoGo, program
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(1200)]
 SEED, FLEETS = 41, 25
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Iterator[Oracle]:
-    """The real scheduler; built when it is not there yet, which takes minutes the first time."""
-    try:
-        built = program("scheduler")
-    except NoGo as missing:
-        pytest.skip(str(missing))
-    with Oracle(built) as running:
-        yield running
 
 
 def test_random_fleets(oracle: Oracle) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,10 @@ from tests.differential.scheduling.compare import Tally, play, play_devices, pla
 from tests.differential.scheduling.devices import devices_world
 from tests.differential.scheduling.oracle import Oracle
 from tests.differential.scheduling.worlds import wide_world, world
-from tests.upstream.build import NoGo, program
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(1200)]
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 SEED, WORLDS = 37, 40
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Iterator[Oracle]:
-    """The real scheduler; built when it is not there yet, which takes minutes the first time."""
-    try:
-        built = program("scheduler")
-    except NoGo as missing:
-        pytest.skip(str(missing))
-    with Oracle(built) as running:
-        yield running
 
 
 def test_random_clusters(oracle: Oracle) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 import urllib.request
 from dataclasses import replace
@@ -16,15 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving import payloads, peers
+from benchmarks.serving.harness import Bench
+from benchmarks.serving.process import ask
 from tonnage.metrics_api.page import BadPage
 from tonnage.metrics_api.presets import preset_named
 from tonnage.metrics_api.readings import read
 from tonnage.metrics_api.windows import Reading
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-from benchmarks.serving import payloads, peers
-from benchmarks.serving.harness import Bench
-from benchmarks.serving.process import ask
 
 pytestmark = [
     pytest.mark.clients,
