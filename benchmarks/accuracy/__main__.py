@@ -3,9 +3,10 @@
     python -m benchmarks.accuracy --models wide,magika
 
 For each model the server is profiled by ``tonnage profile``, which is all that the twin knows of it. Then the
-real server (one core) answers Poisson load (from another core) at shares of its sustainable rate, several
-rounds, and the twin plays the same rates from the profile. Kept: p50 and p99 of both, their ratio, and how
-far the real server was from itself between rounds, which no prediction can beat.
+real server (one core), set as it was when profiled, answers Poisson load (from another core) at shares of its
+sustainable rate, several rounds, each with arrivals of its own; the twin plays the same arrivals from the
+profile. Kept: p50 and p99 of both in each round, their ratio, and how far the real server was from itself
+between rounds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tonnage.plan.beside import beside_s
 from tonnage.profile import ModelProfile, load_profile
 from tonnage.traffic import PoissonArrivals
 from tonnage.twin.inputs.serving import ServingFacts, server_model
-from tonnage.twin.requests import ClientModel, RequestConfig, RequestWorld, plan_of
+from tonnage.twin.requests import ClientModel, RequestConfig, RequestWorld, recorded
 
 HERE = Path(__file__).parent
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)
@@ -46,7 +47,7 @@ def main() -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tonnage" / "peers" / "models"
     parser.add_argument("--cache", type=Path, default=cache, help="folder of models")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the real server at each rate")
-    parser.add_argument("--duration", type=float, default=20.0, help="seconds of one run")
+    parser.add_argument("--duration", type=float, default=40.0, help="seconds of one run")
     parser.add_argument("--nice", type=int, default=0, help="niceness of server and load")
     parser.add_argument(
         "--realtime", action="store_true", help="real-time priority for both, so that nobody else takes part"
@@ -78,30 +79,31 @@ def compare(model: str, options: argparse.Namespace) -> dict[str, Any]:
     measured: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
     for number in range(options.rounds):
         for share in SHARES:
-            one = measure(model, path, profile, share * capacity_per_s, number, options)
+            rate_per_s = share * capacity_per_s
+            one = measure(model, path, profile, rate_per_s, number, options)
+            one["seed"], one["duration_s"] = number, options.duration
             measured[share].append(one)
             say(f"{model} {share:.0%} round {number + 1}: p50 {one['p50_s']:.6f} p99 {one['p99_s']:.6f} s")
-    rows = [row(profile, share, measured[share], options.duration) for share in SHARES]
+    rows = [row(profile, share, measured[share]) for share in SHARES]
     stable = profile.stability.stable if profile.stability is not None else None
     return {"capacity_per_s": capacity_per_s, "profile_stable": stable, "rows": rows}
 
 
-def row(
-    profile: ModelProfile, share: float, runs: list[dict[str, float]], duration_s: float
-) -> dict[str, Any]:
-    """One share of the sustainable rate: what was measured, and what the twin says."""
+def row(profile: ModelProfile, share: float, runs: list[dict[str, float]]) -> dict[str, Any]:
+    """One share of the sustainable rate: what was measured, and what the twin says of the same arrivals."""
     assert profile.capacity is not None
     assert profile.capacity.sustainable_per_s is not None
     rate = share * profile.capacity.sustainable_per_s
-    predicted = predict(profile, rate, duration_s)
-    made: dict[str, Any] = {"share": share, "rate_per_s": rate, "predicted": predicted, "runs": runs}
+    predicted = [predict(profile, rate, one["duration_s"], int(one["seed"])) for one in runs]
+    made: dict[str, Any] = {"share": share, "rate_per_s": rate, "runs": runs, "predicted": predicted}
     for name in ("p50_s", "p99_s"):
-        values = [one[name] for one in runs]
+        real, twin = ([one[name] for one in of] for of in (runs, predicted))
         made[name] = {
-            "measured": statistics.median(values),
-            "predicted": predicted[name],
-            "error": predicted[name] / statistics.median(values) - 1,
-            "spread": (max(values) - min(values)) / statistics.median(values),
+            "measured": statistics.median(real),
+            "predicted": statistics.median(twin),
+            "error": statistics.median(twin) / statistics.median(real) - 1,
+            "errors": [told / seen - 1 for told, seen in zip(twin, real, strict=True)],
+            "spread": (max(real) - min(real)) / statistics.median(real),
         }
     return made
 
@@ -110,7 +112,7 @@ def again(model: str, options: argparse.Namespace) -> dict[str, Any]:
     """The kept measurements beside what the twin says of the kept profile now."""
     kept = json.loads((options.results / f"{model}.json").read_text())
     profile = load_profile(options.results / f"{model}.profile.json")
-    rows = [row(profile, one["share"], one["runs"], options.duration) for one in kept["rows"]]
+    rows = [row(profile, one["share"], one["runs"]) for one in kept["rows"]]
     return {**{name: kept[name] for name in ("machine", "capacity_per_s", "profile_stable")}, "rows": rows}
 
 
@@ -148,6 +150,10 @@ def measure(
         "1",
         "--size-max",
         str(settings.size_max),
+        "--gather-max",
+        str(settings.gather_max or settings.size_max),
+        "--execution",
+        settings.execution or "auto",
     ]
     if settings.deadline_s is not None:
         command += ["--deadline", f"{settings.deadline_s * 1e3:g}ms"]
@@ -189,17 +195,19 @@ def read(result: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def predict(profile: ModelProfile, rate_per_s: float, duration_s: float, seeds: int = 5) -> dict[str, float]:
-    """The same by the twin: medians over some seeds."""
+def predict(
+    profile: ModelProfile, rate_per_s: float, duration_s: float, arrivals_seed: int, seeds: int = 5
+) -> dict[str, float]:
+    """The same by the twin, for the arrivals that the load generator sent: medians over its own chance."""
     model = server_model(ServingFacts(None, None, profile, None, 1.0))
     network = RequestConfig(round_trip_s=beside_s(profile))
     runs = []
     for seed in range(seeds):
-        arrivals = plan_of(PoissonArrivals(rate_per_s, duration_s + 1.0), seed=seed)
+        arrivals = recorded(PoissonArrivals(rate_per_s, duration_s), seed=arrivals_seed)
         world = RequestWorld(network, (model,), arrivals, ClientModel(), seed=seed)
         world.start(0)
         world.set_routed(0, True)
-        world.advance(duration_s)
+        world.advance(duration_s + 60.0)  # what arrived is answered
         series = world.series()
         runs.append((series.quantile_s(0.5) or math.nan, series.quantile_s(0.99) or math.nan))
     return {

@@ -14,12 +14,22 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from controlplane.binaries import _built
+from controlplane.binaries import built
 from controlplane.network import Network, NoNetwork
 from controlplane.plane import ControlPlane, die_with_parent
 
 MODULE = Path(__file__).parent / "kubeproxy"
 PACKAGE = "k8s.io/kubernetes/cmd/kube-proxy"
+
+
+def kube_proxy() -> Path:
+    """The program.
+
+    Raises:
+        NoGo: It has to be built, and there is no compiler that can.
+        subprocess.CalledProcessError: It did not build.
+    """
+    return built(MODULE, {"kube-proxy": PACKAGE})["kube-proxy"]
 
 
 class ServiceNetwork:
@@ -41,7 +51,7 @@ class ServiceNetwork:
     def __enter__(self) -> ServiceNetwork:
         if shutil.which("iptables-restore") is None:
             raise NoNetwork("kube-proxy: needs iptables (Debian: apt-get install iptables)")
-        program = _built(MODULE, {"kube-proxy": PACKAGE})["kube-proxy"]
+        program = kube_proxy()
         pair = self._plane.cluster.issue("kube-proxy", name="system:kube-proxy")
         config = self._plane.kubeconfig_for("kube-proxy", pair)
         self._namespace, address = self._network.add()

@@ -6,9 +6,7 @@ minutes on two cores; Go's build cache and ours, which is named after the pins a
 later start immediate. Files of an operator, such as its CustomResourceDefinitions, are read where Go keeps the
 modules that it has fetched.
 
-    PYTHONPATH=tests python -m controlplane.binaries [NAME...]
-
-builds all or some beforehand, and says how long each took.
+``python -m tests.programs`` builds all of them beforehand.
 """
 
 from __future__ import annotations
@@ -19,8 +17,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +24,7 @@ from upstream.build import NoGo, compiler
 
 __all__ = [
     "COSCHEDULING",
+    "HELM",
     "JOBSET",
     "KUEUE",
     "KWOK",
@@ -37,6 +34,7 @@ __all__ = [
     "VOLCANO",
     "NoGo",
     "Upstream",
+    "built",
     "program",
     "programs",
     "sources",
@@ -73,6 +71,7 @@ class Upstream:
     package: str = ""
 
 
+HELM = Upstream("helm", "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm")
 KWOK = Upstream("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok")
 JOBSET = Upstream("kueue", "sigs.k8s.io/jobset", "sigs.k8s.io/jobset")
 TRAINER = Upstream(
@@ -107,8 +106,8 @@ def programs() -> dict[str, Path]:
         if missing:
             raise NoGo(f"KUBEBUILDER_ASSETS: must hold {', '.join(missing)} too, got {assets}")
         absent = [name for name, path in found.items() if not path.exists()]
-        return found if not absent else {**found, **_built(MODULE, {name: NAMES[name] for name in absent})}
-    return _built(MODULE, NAMES)
+        return found if not absent else {**found, **built(MODULE, {name: NAMES[name] for name in absent})}
+    return built(MODULE, NAMES)
 
 
 def program(upstream: Upstream) -> Path:
@@ -119,7 +118,7 @@ def program(upstream: Upstream) -> Path:
         subprocess.CalledProcessError: It did not build.
     """
     name = f"{upstream.folder}-{upstream.package.rpartition('/')[2]}"
-    return _built(MODULE / upstream.folder, {name: upstream.package}, stamp="")[name]
+    return built(MODULE / upstream.folder, {name: upstream.package}, stamp="")[name]
 
 
 @functools.cache
@@ -135,7 +134,18 @@ def sources(upstream: Upstream) -> Path:
     return Path(json.loads(run.stdout)["Dir"])
 
 
-def _built(module: Path, packages: dict[str, str], stamp: str = _STAMP) -> dict[str, Path]:
+def built(module: Path, packages: dict[str, str], stamp: str = _STAMP) -> dict[str, Path]:
+    """Programs of any folder with pins, by name.
+
+    Args:
+        module: The folder of ``go.mod`` and ``go.sum``.
+        packages: Name to Go package.
+        stamp: What the linker writes into them; by itself, the version of Kubernetes.
+
+    Raises:
+        NoGo: They have to be built, and there is no compiler that can.
+        subprocess.CalledProcessError: They did not build.
+    """
     go = compiler()
     folder = _cache() / _digest(module, go)
     found = {name: folder / name for name in packages}
@@ -166,27 +176,3 @@ def _digest(module: Path, go: str) -> str:
     for name in ("go.mod", "go.sum"):
         key.update((module / name).read_bytes())
     return key.hexdigest()[:16]
-
-
-def _main(names: list[str]) -> None:
-    operators = {
-        "kwok": KWOK,
-        "training-operator": TRAINING_OPERATOR,
-        "jobset": JOBSET,
-        "trainer": TRAINER,
-        "kueue": KUEUE,
-        "coscheduling": COSCHEDULING,
-        "volcano": VOLCANO,
-    }
-    for name in names or ["control-plane", *operators]:
-        began = time.monotonic()
-        if name == "control-plane":
-            programs()
-        else:
-            program(operators[name])
-        sys.stdout.write(f"{name}: {time.monotonic() - began:.1f} s\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

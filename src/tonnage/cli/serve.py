@@ -42,6 +42,11 @@ class _GrpcPort(click.ParamType[Any]):
 )
 @click.option("--name", help="Name in /v2/models/NAME.")
 @click.option("--size-max", type=click.IntRange(1), help="Items in one batch at most.")
+@click.option(
+    "--gather-max",
+    type=click.IntRange(1),
+    help="Waiting items gathered into one batch at most.  [default: measured at warm-up]",
+)
 @click.option("--wait-max", help="How long the oldest request may wait for company, such as 2ms.")
 @click.option("--deadline", help="Time to answer when the caller names none, such as 100ms.")
 @click.option("--lame-duck", help="How long requests are served after readiness fails.")
@@ -81,6 +86,8 @@ def with_options(config: ServerConfig, **options: Any) -> ServerConfig:
         model = replace(model, name=options["name"])
     if options["size_max"] is not None:
         batching = replace(batching, size_max=options["size_max"])
+    if options["gather_max"] is not None:
+        batching = replace(batching, gather_max=options["gather_max"])
     if "wait_max" in seconds:
         batching = replace(batching, wait_s_max=seconds["wait_max"])
     if options["port"] is not None:

@@ -59,6 +59,8 @@ class BatchingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Attributes:
         size_max: Items in one batch at most [>= 1].
+        gather_max: Waiting items that are gathered into one batch at most [1 to size_max]; None lets
+            warm-up measure up to which size gathering pays.
         wait_s_max: How long the oldest request may wait for company while the model is free [s, >= 0].
         queue_max: Requests that may wait; beyond it a request is refused with 503.
         padding: Input name to the value that fills it up to the largest shape of a batch; inputs
@@ -66,6 +68,7 @@ class BatchingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     size_max: int = 32
+    gather_max: int | None = None
     wait_s_max: float = 0.0
     queue_max: int = 4096
     padding: dict[str, float] = {}

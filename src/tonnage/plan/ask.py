@@ -91,6 +91,12 @@ class Ask:
         return batching.size_max if batching.enabled else 1
 
     @property
+    def gather_max(self) -> int | None:
+        """Items that are gathered into a batch; None where the server measures it at warm-up."""
+        batching = self.service.spec.batching
+        return batching.gather_max if batching.enabled else None
+
+    @property
     def wait_max_s(self) -> float:
         """How long an unfilled batch is held [s]."""
         return self.service.spec.batching.wait_max.seconds if self.size_max > 1 else 0.0
@@ -133,6 +139,7 @@ def model_of(ask: Ask) -> ReplicaModel:
         law = service_law(
             ask.profile,
             size_max=ask.size_max,
+            gather_max=ask.gather_max,
             wait_max_s=ask.wait_max_s,
             workers=ask.workers,
             cores=ask.cores,

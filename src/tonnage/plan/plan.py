@@ -180,7 +180,7 @@ def _replica(
     ]
     given.append(Given("capacity with full batches", rate(replica.capacity_per_s), origin))
     if isinstance(model, QueueModel):
-        given.append(Given("items gathered into a batch", str(model.law.size_max), "sizeMax, warm-up"))
+        given.append(Given("items gathered into a batch", str(model.law.size_max), "gatherMax or warm-up"))
         given.append(Given("workers, each with its own queue", str(ask.workers), "workers or CPU limit"))
     if bound is not None:
         goal = f"p{bound.percentile:g} <= {duration(bound.latency_s)}"

@@ -32,7 +32,6 @@ CORES_APART: Final = 2
 """Cores of one worker from which its event loop and its model do not wait for each other."""
 
 
-
 def cell_weights() -> FloatArray:
     """The probability of each cell, shape ``(cells,)``; they sum to 1."""
     return np.diff(np.array(_EDGES))
@@ -215,6 +214,7 @@ def service_law(
     wait_max_s: float,
     workers: int,
     cores: float,
+    gather_max: int | None = None,
     inline: bool | None = None,
 ) -> ServiceLaw:
     """The law of a replica's service times.
@@ -225,6 +225,7 @@ def service_law(
         wait_max_s: How long an unfilled batch may be held [s, >= 0].
         workers: Processes of one replica [>= 1].
         cores: CPU limit of one replica [> 0].
+        gather_max: Items that are gathered [1 to size_max]; None where the server measures it at warm-up.
         inline: Whether the model runs in the event loop; None takes what the profile's server chose.
 
     Raises:
@@ -232,7 +233,7 @@ def service_law(
     """
     if not profile.batches:
         raise ValueError("batches: must be measured, got none")
-    size = gathered_size(profile, size_max)
+    size = gather_max or gathered_size(profile, size_max)
     ratio = in_server_ratio(profile)
     measured = {batch.size: cells_of(batch.steady_s) * ratio for batch in profile.batches}
     times = law_from_batches(measured, size_max=size)

@@ -184,8 +184,7 @@ class RunningServer:
     @property
     def gather_max(self) -> int:
         """Items up to which requests are gathered, as the server chose."""
-        cut = self._events("batches stay smaller than sizeMax: larger ones take as long for each item")
-        return int(cut[0][1]["gather_max"]) if cut else self._config.batching.size_max
+        return int(str(self._events("ready")[0][1]["gather_max"]))
 
     @property
     def pids(self) -> tuple[int, ...]:

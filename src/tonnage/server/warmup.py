@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from tonnage.batching import size_classes, worthwhile_size
-from tonnage.contract.server_config import ModelConfig
+from tonnage.contract.server_config import BatchingConfig, ModelConfig
 from tonnage.errors import ModelLoadError
 from tonnage.server.assemble import assemble
 from tonnage.server.oip.decode import InferRequest, RequestDecoder
@@ -42,20 +42,17 @@ in slices of the scheduler and of the interpreter's lock. Ten milliseconds is wh
 
 @dataclass(frozen=True, slots=True)
 class WarmupReport:
-    """What warm-up measured.
+    """What warm-up measured, and what follows from it.
 
     Attributes:
         first_s: The very first batch, of one item [s].
         steady: (batch size, least seconds of a few runs) of each size class, ascending.
+        gather_max: Items up to which requests are gathered into one batch.
     """
 
     first_s: float
     steady: tuple[tuple[int, float], ...]
-
-    @property
-    def gather_max(self) -> int:
-        """Items up to which requests are worth gathering into one batch."""
-        return worthwhile_size(self.steady)
+    gather_max: int
 
     def suits_inline(self, cpus: float) -> bool:
         """Whether even the largest gathered batch is short enough for the event loop.
@@ -63,23 +60,24 @@ class WarmupReport:
         Args:
             cpus: What this worker has to itself [> 0].
         """
-        largest_s = dict(self.steady)[self.gather_max]
+        largest_s = next(taken_s for size, taken_s in self.steady if size >= self.gather_max)
         return largest_s < (INLINE_S_MAX if cpus > 1 else INLINE_ALONE_S_MAX)
 
 
-def warm_up(runtime: Runtime, config: ModelConfig, size_max: int) -> WarmupReport:
+def warm_up(runtime: Runtime, config: ModelConfig, batching: BatchingConfig) -> WarmupReport:
     """Run every size class.
 
     Args:
         runtime: The loaded model.
         config: Its settings, for the sample request.
-        size_max: Items of the largest batch [>= 1].
+        batching: The largest batch, and up to which size to gather if that is said.
 
     Raises:
         ModelLoadError: The sample does not fit the model, or the model raises on it.
     """
     signature = runtime.signature
     sample = sample_request(signature, config)
+    size_max = batching.size_max if signature.batches else 1
     sizes = sorted({*(config.warmup_sizes or size_classes(size_max)), size_max}) if signature.batches else [1]
     first_s = _run(runtime, [sample])
     steady = []
@@ -92,7 +90,8 @@ def warm_up(runtime: Runtime, config: ModelConfig, size_max: int) -> WarmupRepor
             times.append(_run(runtime, requests))
         # the least of a few: a neighbour on the machine can only add
         steady.append((size, min(times)))
-    return WarmupReport(first_s, tuple(steady))
+    gather_max = min(batching.gather_max or worthwhile_size(steady), size_max)
+    return WarmupReport(first_s, tuple(steady), gather_max)
 
 
 def _run(runtime: Runtime, requests: list[InferRequest]) -> float:

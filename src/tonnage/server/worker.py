@@ -133,7 +133,7 @@ class Worker:
         )
         self._enter(State.WARMING)
         started_s = time.monotonic()
-        report = warm_up(runtime, config.model, config.batching.size_max)
+        report = warm_up(runtime, config.model, config.batching)
         warmup_s = time.monotonic() - started_s
         self._slot["warmup_s"] = warmup_s
         self._log.info(
@@ -153,7 +153,7 @@ class Worker:
         inline = config.execution == "inline"
         if config.execution == "auto":
             inline = report.suits_inline(cpu_limit() / (config.workers or 1))
-        if report.gather_max < size_max:
+        if batching.gather_max is None and report.gather_max < size_max:
             self._log.info(
                 "batches stay smaller than sizeMax: larger ones take as long for each item",
                 gather_max=report.gather_max,
@@ -189,7 +189,12 @@ class Worker:
         for listen in config.http:
             if listen.only_ready:
                 await self._listen(listen)
-        self._log.info("ready", model=config.model.name, execution="inline" if inline else "thread")
+        self._log.info(
+            "ready",
+            model=config.model.name,
+            execution="inline" if inline else "thread",
+            gather_max=report.gather_max,
+        )
 
     async def _until_door_closed(self) -> None:
         """Let the supervisor leave the port first: who connects to both may get its "not yet"."""

@@ -39,6 +39,14 @@ def _percentiles_in_order(spec: ModelServiceSpec) -> Iterator[Problem]:
         before = (name, value)
 
 
+def _gathered_fit_a_batch(spec: ModelServiceSpec) -> Iterator[Problem]:
+    gathered, size_max = spec.batching.gather_max, spec.batching.size_max
+    if gathered is not None and gathered > size_max:
+        yield Problem(
+            "spec.batching.gatherMax", f"must be <= spec.batching.sizeMax ({size_max}), got {gathered}"
+        )
+
+
 def _limits_cover_requests(spec: ModelServiceSpec) -> Iterator[Problem]:
     yield from limit_problems("spec.resources", spec.resources)
 
@@ -213,6 +221,7 @@ RULES: Final[tuple[Rule[ModelServiceSpec], ...]] = (
         check_warmup,
         ("spec.model.warmup", "spec.model.inputs", "spec.model.outputs", "spec.batching.sizeMax"),
     ),
+    Rule(_gathered_fit_a_batch, ("spec.batching.gatherMax", "spec.batching.sizeMax")),
     Rule(_percentiles_in_order, ("spec.objective.latency",)),
     Rule(_limits_cover_requests, ("spec.resources",)),
     Rule(_gpu_is_one_thing, ("spec.resources.gpu",)),

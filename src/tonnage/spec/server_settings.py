@@ -60,6 +60,7 @@ def server_settings(
         model=model,
         batching=BatchingConfig(
             size_max=batching.size_max if batching.enabled else 1,
+            gather_max=batching.gather_max if batching.enabled else None,
             wait_s_max=batching.wait_max.seconds if batching.enabled else 0.0,
             queue_max=batching.queue_max,
             padding=dict(batching.padding) if batching.enabled else {},

@@ -52,6 +52,9 @@ class Batching(Part):
     """Whether requests are gathered at all; false runs each request by itself."""
     size_max: PositiveCount = 32
     """Items in one batch at most."""
+    gather_max: PositiveCount | None = None
+    """Waiting items that are gathered into one batch at most, from 1 to `sizeMax`; null lets each server \
+measure at warm-up up to which size gathering pays. A profile says what its server chose."""
     wait_max: AnyDuration = Duration(0)
     """How long the oldest request may wait for company while the model is free; 0s takes what is there."""
     padding: dict[Text, Number] = Field(default_factory=dict)

@@ -55,6 +55,7 @@ USERS: Final[dict[str, frozenset[str]]] = {
 _ONLY_WITH_BATCHING: Final = frozenset(
     {
         "spec.batching.sizeMax",
+        "spec.batching.gatherMax",
         "spec.batching.waitMax",
         "spec.batching.padding",
         "spec.model.warmup.batchSizes",

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from controlplane.api import Api
-from controlplane.binaries import _built
+from controlplane.binaries import built
 from controlplane.plane import ControlPlane, free_port
 from controlplane.program import Program
 
@@ -90,4 +90,4 @@ def coredns() -> Path:
         subprocess.CalledProcessError: It did not build.
     """
     name = f"coredns-{hashlib.sha256((HERE / 'main.go').read_bytes()).hexdigest()[:8]}"
-    return _built(HERE, {name: "."}, stamp="")[name]
+    return built(HERE, {name: "."}, stamp="")[name]

@@ -1,12 +1,10 @@
 """The chart under Helm itself: with its own values it gives what ``render`` gives, and its values do what they say.
 
-Helm comes from PATH, or is built once from the pinned Go module beside this file (minutes) and cached.
+Helm comes from PATH, or is built once from its pinned Go module (minutes) and cached.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controlplane.binaries import HELM, NoGo, program
 from ruamel.yaml import YAML
-from upstream.build import NoGo, compiler
 
 from tonnage.cli.render_folder import write_folder
 from tonnage.manifests import Release, render
@@ -27,7 +25,6 @@ pytestmark = [pytest.mark.upstream, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = sorted(path.parent for path in (ROOT / "tests/golden").glob("*/spec.yaml"))
-MODULE = Path(__file__).parent / "helm"
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +33,9 @@ def helm() -> Path:
     if found:
         return Path(found)
     try:
-        go = compiler()
+        return program(HELM)
     except NoGo as error:
         pytest.skip(str(error))
-    pins = b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "tonnage" / "helm" / hashlib.sha256(pins).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "helm").exists():
-            command = [go, "build", "-o", str(folder / "unfinished"), "helm.sh/helm/v3/cmd/helm"]
-            subprocess.run(command, cwd=MODULE, check=True)
-            (folder / "unfinished").rename(folder / "helm")
-    return folder / "helm"
 
 
 def made(folder: Path) -> tuple[Any, list[dict[str, Any]]]:

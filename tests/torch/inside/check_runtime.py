@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tonnage.contract.server_config import ModelConfig, TensorConfig
+from tonnage.contract.server_config import BatchingConfig, ModelConfig, TensorConfig
 from tonnage.errors import ModelLoadError
 from tonnage.server.oip.tensors import TensorSpec
 from tonnage.server.runtimes import load_runtime
@@ -75,7 +75,7 @@ def test_an_exported_program_answers_as_the_module(masked: Path, n: int) -> None
 def test_every_batch_size_warms_up(masked: Path) -> None:
     """The server's own warm-up runs on zeros of the program's shapes."""
     config = ModelConfig(name="m", format="torch", path=str(masked), providers=("cpu",))
-    assert [size for size, _ in warm_up(load_runtime(config), config, 64).steady][-1] == 64
+    assert [size for size, _ in warm_up(load_runtime(config), config, BatchingConfig(size_max=64)).steady][-1] == 64
 
 
 def test_a_program_of_fixed_shape_does_not_batch(tmp_path: Path) -> None:

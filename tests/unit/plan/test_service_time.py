@@ -71,6 +71,13 @@ def test_batches_that_do_not_pay_are_not_gathered():
     assert service_law(profile, size_max=16, wait_max_s=0.001, workers=1, cores=1).size_max == 1
 
 
+def test_what_the_document_gathers_is_planned_with():
+    """Whatever warm-up would have measured."""
+    profile = make_profile(batch_s=0.0, item_s=0.02)
+    law = service_law(profile, size_max=16, gather_max=4, wait_max_s=0.001, workers=1, cores=1)
+    assert law.size_max == 4
+
+
 def test_a_lone_request_takes_a_batch_of_one():
     """Without load latency is one service, what is fixed, and the batch delay."""
     law = ServiceLaw(np.array([[1.0, 2.0]]), np.array([0.9, 0.1]), fixed_s=0.5, wait_max_s=0.25)

@@ -351,6 +351,10 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "9:68: spec.model.warmup.inputs[0].data: must be a list of elements, nested at most 16 deep, got a mapping"
         ],
     ),
+    "gathered above a batch": (
+        with_spec("batching: {sizeMax: 8, gatherMax: 16}"),
+        ["9:37: spec.batching.gatherMax: must be <= spec.batching.sizeMax (8), got 16"],
+    ),
     "batch sizes": (
         with_model("warmup: {batchSizes: [1, 64]}"),
         ["9:30: spec.model.warmup.batchSizes[1]: must be <= spec.batching.sizeMax (32), got 64"],

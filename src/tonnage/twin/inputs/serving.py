@@ -69,7 +69,7 @@ def server_model(facts: ServingFacts) -> ServerModel:
     law, measured = _law(facts)
     profile = facts.profile if measured else None
     per_batch_s, per_request_s = _overheads(profile, facts.cores / workers)
-    gather_max = _gather_max(profile, size_max) if profile is not None else size_max
+    gather_max = own.gather_max or (gathered_size(profile, size_max) if profile is not None else size_max)
     return ServerModel(
         service=law,
         size_max=size_max,
@@ -103,6 +103,7 @@ class _Own:
 
     Attributes:
         size_max: Items in one batch at most, 1 without batching.
+        gather_max: Items that are gathered; None where the server measures it at warm-up.
         queue_max: Requests that may wait.
         workers: Processes; None for as many as the CPU limit has whole cores.
         wait_s: How long an unfilled batch may be held [s].
@@ -110,6 +111,7 @@ class _Own:
     """
 
     size_max: int = 1
+    gather_max: int | None = None
     queue_max: int = PLAIN_QUEUE_MAX
     workers: int | None = 1
     wait_s: float = 0.0
@@ -122,6 +124,7 @@ def _own(facts: ServingFacts) -> _Own:
         batching, deadline = facts.service.spec.batching, facts.service.deadline_default
         return _Own(
             batching.size_max if batching.enabled else 1,
+            batching.gather_max,
             batching.queue_max,
             facts.service.spec.server.workers,
             batching.wait_max.seconds,
@@ -131,6 +134,7 @@ def _own(facts: ServingFacts) -> _Own:
         config = facts.config
         return _Own(
             config.batching.size_max,
+            config.batching.gather_max,
             config.batching.queue_max,
             config.workers,
             config.batching.wait_s_max,
@@ -141,6 +145,7 @@ def _own(facts: ServingFacts) -> _Own:
         return _Own()
     return _Own(
         settings.size_max,
+        None,  # what its warm-up chose holds for its own size_max only: gathered_size knows
         settings.queue_max,
         settings.workers,
         settings.wait_max_s,
@@ -203,14 +208,6 @@ def _samples(batch: Batch, ratio: float) -> list[float]:
     samples = batch.steady_s.samples or ()
     factor = ratio * batch.steady_s.mean * len(samples) / max(sum(samples), 1e-12)
     return [factor * one for one in samples]
-
-
-def _gather_max(profile: ModelProfile, size_max: int) -> int:
-    """What the profile's server chose at warm-up, where its bound was the same; else its rule is asked."""
-    settings = profile.settings
-    if settings is not None and settings.gather_max is not None and settings.size_max == size_max:
-        return settings.gather_max
-    return gathered_size(profile, size_max)
 
 
 def _overheads(profile: ModelProfile | None, cores_of_worker: float) -> tuple[float, float]:

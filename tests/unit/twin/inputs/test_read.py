@@ -118,6 +118,13 @@ def test_a_profile_gives_times_and_settings() -> None:
     assert scenario.metrics.sustainable_per_s == 350.0
 
 
+def test_a_document_that_says_how_many_are_gathered_is_obeyed() -> None:
+    """What the measured server chose by itself holds where the document leaves it to the server."""
+    said = MODEL_SERVICE.replace("sizeMax: 16", "sizeMax: 16, gatherMax: 3")
+    gathered = [experiment(text, measured=True).scenario.servers[0].gather_max for text in (MODEL_SERVICE, said)]
+    assert gathered == [8, 3]
+
+
 def test_a_server_of_which_only_the_time_is_known_is_plain() -> None:
     """One worker, batches of one, a long queue, no deadline."""
     (server,) = experiment(DEPLOYMENT, service_time_s=0.02).scenario.servers
