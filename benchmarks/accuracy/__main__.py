@@ -1,6 +1,6 @@
 """How well the twin predicts the real server: profiled first, then both are put under the same loads.
 
-    python -m benchmarks.accuracy --models wide,magika
+    python -m benchmarks.accuracy --models magika,minilm
 
 For each model the server is profiled by ``tonnage profile``, which is all that the twin knows of it. Then the
 real server (one core), set as it was when profiled, answers Poisson load (from another core) at shares of its
@@ -43,7 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", default="wide,magika", help="comma-separated: tiny, wide, magika, minilm")
+    parser.add_argument("--models", default="magika,minilm", help="comma-separated: tiny, wide, magika, minilm")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tonnage" / "peers" / "models"
     parser.add_argument("--cache", type=Path, default=cache, help="folder of models")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the real server at each rate")
