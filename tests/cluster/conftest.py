@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from controlplane.binaries import NoGo
 from controlplane.network import NoNetwork
+from controlplane.sandbox import Hidden
 
 from cluster.world import HERE, SYNC_S, Inputs, World
 
@@ -22,7 +23,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             started.render()
             started.deploy()
             yield started
-    except (NoGo, NoNetwork) as error:
+    except (Hidden, NoGo, NoNetwork) as error:
         pytest.skip(str(error))
 
 

@@ -24,6 +24,7 @@ from controlplane.api import Api
 from controlplane.network import Network, ip
 from controlplane.node import ProcessNode
 from controlplane.plane import ControlPlane, wait_until
+from controlplane.sandbox import must_be_seen
 from lightkube import ApiError, Client, KubeConfig
 from lightkube.resources.apiregistration_v1 import APIService
 from lightkube.resources.apps_v1 import Deployment
@@ -95,6 +96,7 @@ class World:
         self._stack.close()
 
     def _start(self) -> None:
+        must_be_seen(Path(sys.executable))
         here = Path(sys.executable).parent
         before = os.environ["PATH"]
         os.environ["PATH"] = f"{here}{os.pathsep}{before}"  # where pods find python and tonnage, as in an image

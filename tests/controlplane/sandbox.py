@@ -21,6 +21,20 @@ ROOT_READABLE = "/root"
 """Debian keeps it from others; an interpreter may be installed under it. It is opened in our layer only."""
 
 
+class Hidden(Exception):
+    """What pods are to run lies where they see a folder of their own; the message says what would help."""
+
+
+def must_be_seen(program: Path) -> None:
+    """Refuse a program that no pod with a ``/tmp`` of its own could start.
+
+    Raises:
+        Hidden: It lies there.
+    """
+    if program.absolute().is_relative_to("/tmp"):
+        raise Hidden(f"{program}: must not lie below /tmp, which pods mount over; clone and keep caches elsewhere")
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A folder of this machine inside the container."""
