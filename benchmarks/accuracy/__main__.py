@@ -43,7 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", default="magika,minilm", help="comma-separated: tiny, wide, magika, minilm")
+    parser.add_argument("--models", default="magika,minilm", help="comma-separated: tiny, wide too")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tonnage" / "peers" / "models"
     parser.add_argument("--cache", type=Path, default=cache, help="folder of models")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the real server at each rate")

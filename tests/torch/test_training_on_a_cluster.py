@@ -12,8 +12,8 @@ import pytest
 import yaml
 from controlplane.binaries import NoGo
 from controlplane.network import NoNetwork
-from controlplane.sandbox import Hidden, must_be_seen
 from controlplane.operators import training_operator
+from controlplane.sandbox import Hidden, must_be_seen
 from training_run.running import EXAMPLES, Cluster, cluster
 
 from tests.torch import environment
