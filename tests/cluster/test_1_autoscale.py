@@ -40,9 +40,14 @@ def test_the_api_server_finds_the_metrics_in_pods(world: World) -> None:
     """Both APIServices are available through the aggregation layer, and each replica has its values."""
     assert wait_until(lambda: world.available() == ["True", "True"], 60), world.story()
     names = {pod.metadata.name for pod in world.pods()}
-    for metric in (LATENCY, IN_FLIGHT):
+
+    def told(metric: str) -> set[str]:
         answered = world.api.ask("GET", f"{METRICS}/{metric}?{SELECTOR}")["items"]
-        assert {one["describedObject"]["name"] for one in answered} == names
+        return {one["describedObject"]["name"] for one in answered}
+
+    for metric in (LATENCY, IN_FLIGHT):
+        # a pod that was only now ready is read at the next scrape
+        assert wait_until(lambda metric=metric: told(metric) == names, 30), (told(metric), names)
 
 
 def test_who_may_not_ask_is_refused(world: World) -> None:
