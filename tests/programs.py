@@ -50,6 +50,7 @@ def main() -> None:
             return
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"{name}: could not be built: {error}; the tests that need it will say so too\n")
+            continue
         taken_s = time.monotonic() - began_s
         if taken_s > 1:
             sys.stderr.write(f"{name}: built in {taken_s:.0f} s\n")

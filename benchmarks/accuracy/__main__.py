@@ -79,8 +79,7 @@ def compare(model: str, options: argparse.Namespace) -> dict[str, Any]:
     measured: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
     for number in range(options.rounds):
         for share in SHARES:
-            rate_per_s = share * capacity_per_s
-            one = measure(model, path, profile, rate_per_s, number, options)
+            one = measure(model, path, profile, share * capacity_per_s, number, options)
             one["seed"], one["duration_s"] = number, options.duration
             measured[share].append(one)
             say(f"{model} {share:.0%} round {number + 1}: p50 {one['p50_s']:.6f} p99 {one['p99_s']:.6f} s")
@@ -201,9 +200,9 @@ def predict(
     """The same by the twin, for the arrivals that the load generator sent: medians over its own chance."""
     model = server_model(ServingFacts(None, None, profile, None, 1.0))
     network = RequestConfig(round_trip_s=beside_s(profile))
+    arrivals = recorded(PoissonArrivals(rate_per_s, duration_s), seed=arrivals_seed)
     runs = []
     for seed in range(seeds):
-        arrivals = recorded(PoissonArrivals(rate_per_s, duration_s), seed=arrivals_seed)
         world = RequestWorld(network, (model,), arrivals, ClientModel(), seed=seed)
         world.start(0)
         world.set_routed(0, True)

@@ -7,22 +7,19 @@ with tritonclient until 2.51, for x86-64. That one wants two libraries, which nv
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
-import venv
+from collections.abc import Callable
 from pathlib import Path
+
+from tests import environments
+from tests.environments import Unavailable
 
 HERE = Path(__file__).resolve().parent
 INSTALL_S_MAX = 600.0
-
-
-class Unavailable(Exception):
-    """An environment cannot be made here; says why."""
 
 
 def clients() -> Path:
@@ -33,8 +30,7 @@ def clients() -> Path:
     """
 
     def make(home: Path, requirements: Path) -> None:
-        venv.create(home, with_pip=_uv() is None, symlinks=True)
-        _install(requirements, python=home / "bin" / "python")
+        environments.install(requirements, INSTALL_S_MAX, python=environments.interpreter(home))
 
     return _ensure(HERE / "requirements.txt", make) / "bin" / "python"
 
@@ -69,48 +65,17 @@ def perf_analyzer() -> tuple[list[str], dict[str, str]]:
     return [str(program)], libraries
 
 
-def _ensure(requirements: Path, make) -> Path:
+def _ensure(requirements: Path, make: Callable[[Path, Path], None]) -> Path:
     """The folder of an environment, made by ``make`` unless it is there and whole."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonnage"
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
-    home = cache / f"{requirements.parent.name}-{requirements.stem}-{digest[:16]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with home.with_name(f"{home.name}.lock").open(
-        "w"
-    ) as lock:  # two test runs at a time make one environment
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "complete").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            make(home, requirements)
-            (home / "complete").touch()
+    home = environments.cache() / f"{requirements.parent.name}-{requirements.stem}-{digest[:16]}"
+    environments.kept(home, lambda: make(home, requirements))
     return home
 
 
 def _make_folder(home: Path, requirements: Path) -> None:
     home.mkdir(parents=True)
-    _install(requirements, target=home)
-
-
-def _install(requirements: Path, *, python: Path | None = None, target: Path | None = None) -> None:
-    uv = _uv()
-    where = ["--python", str(python)] if uv and python else []
-    command = (
-        [uv, "pip", "install", *where] if uv else [str(python or sys.executable), "-m", "pip", "install"]
-    )
-    # --no-deps: the lists are whole, but for what is left out on purpose
-    command += ["--quiet", "--no-deps", "--require-hashes", "-r", str(requirements)]
-    command += ["--target", str(target)] if target else []
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S_MAX)
-    except subprocess.CalledProcessError as error:
-        raise Unavailable(f"{requirements.name} cannot be installed here: {error.stderr[-1000:]}") from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{requirements.name} was not installed within {INSTALL_S_MAX:g} s") from None
-
-
-def _uv() -> str | None:
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else shutil.which("uv")
+    environments.install(requirements, INSTALL_S_MAX, target=home)
 
 
 def _link(libraries: Path, folder: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import environment
+from tests.environments import or_skip
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]  # the first time installs
 
@@ -87,10 +88,7 @@ def addresses(tiny: Path) -> Iterator[dict[str, dict[str, str]]]:
 @pytest.fixture(scope="module")
 def interpreter() -> Path:
     """The Python that has the clients."""
-    try:
-        return environment.clients()
-    except environment.Unavailable as error:
-        pytest.skip(str(error))
+    return or_skip(environment.clients)
 
 
 @pytest.mark.parametrize("file", sorted(INSIDE.glob("check_*.py")), ids=lambda file: file.stem)
@@ -109,10 +107,7 @@ def test_the_checks_pass_with_the_client(file: Path, addresses, interpreter: Pat
 @pytest.fixture(scope="module")
 def perf_analyzer() -> tuple[list[str], dict[str, str]]:
     """The command and the variables that it needs."""
-    try:
-        return environment.perf_analyzer()
-    except environment.Unavailable as error:
-        pytest.skip(str(error))
+    return or_skip(environment.perf_analyzer)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ modules that it has fetched.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -20,7 +19,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from upstream.build import NoGo, compiler
+from upstream.build import NoGo, cache, compiled, compiler
 
 __all__ = [
     "COSCHEDULING",
@@ -147,26 +146,9 @@ def built(module: Path, packages: dict[str, str], stamp: str = _STAMP) -> dict[s
         subprocess.CalledProcessError: They did not build.
     """
     go = compiler()
-    folder = _cache() / _digest(module, go)
-    found = {name: folder / name for name in packages}
-    if all(path.exists() for path in found.values()):
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for name, path in found.items():
-            if not path.exists():
-                unfinished = folder / f"{name}.unfinished"
-                flags = f"-s -w {stamp}".strip()
-                command = [go, "build", "-ldflags", flags, "-o", str(unfinished), packages[name]]
-                subprocess.run(command, cwd=module, check=True)
-                unfinished.rename(path)
-    return found
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "tonnage" / "controlplane"
+    folder = cache("controlplane") / _digest(module, go)
+    command = [go, "build", "-ldflags", f"-s -w {stamp}".strip()]
+    return {name: compiled(folder / name, command, package, module) for name, package in packages.items()}
 
 
 def _digest(module: Path, go: str) -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.environments import or_skip
 from tests.torch import environment
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The Python that has PyTorch; made when it is not there yet, which fetches 0.6 GB the first time."""
-    try:
-        return environment.ensure()
-    except environment.Unavailable as error:
-        pytest.skip(str(error))
+    return or_skip(environment.ensure)

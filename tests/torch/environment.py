@@ -9,15 +9,17 @@ without triton, the CUDA toolkit and NVIDIA's packages but the CUDA runtime and 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests import environments
+from tests.environments import Unavailable
+from tests.torch import standins
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -26,21 +28,13 @@ VARIABLE = "TONNAGE_TEST_TORCH"
 INSTALL_S_MAX = 1500.0
 FREE_BYTES_MIN = 6 * 10**9
 
-sys.path.insert(0, str(HERE))
-import standins  # noqa: E402
-
-
-class Unavailable(Exception):
-    """The environment cannot be made here; says why."""
-
 
 def folder() -> Path:
     """Where the environment is, or is to be."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     key = hashlib.sha256(sys.version.encode())
     for file in (REQUIREMENTS, HERE / "standins.py"):
         key.update(file.read_bytes())
-    return cache / "tonnage" / f"torch-{key.hexdigest()[:16]}"
+    return environments.cache() / f"torch-{key.hexdigest()[:16]}"
 
 
 def ensure() -> Path:
@@ -52,20 +46,11 @@ def ensure() -> Path:
     Raises:
         Unavailable: It is not wanted, or cannot be made here.
     """
-    home = folder()
-    python = home / "bin" / "python"
     if os.environ.get(VARIABLE) == "0":
         raise Unavailable(f"{VARIABLE} is 0; else PyTorch would be installed for the tests, 2 GB")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    # two test runs at a time make one environment
-    with home.with_name(f"{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "complete").exists():
-            _check(home.parent)
-            shutil.rmtree(home, ignore_errors=True)
-            _make(home, python)
-            (home / "complete").touch()
-    return python
+    home = folder()
+    environments.kept(home, lambda: _make(home))
+    return home / "bin" / "python"
 
 
 def environment() -> Mapping[str, str]:
@@ -100,19 +85,9 @@ def _check(cache: Path) -> None:
         )
 
 
-def _make(home: Path, python: Path) -> None:
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    venv.create(home, with_pip=uv is None, symlinks=True)
-    installer = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
-    # --no-deps: the list is whole but for what is left out on purpose
-    words = [*installer, "--quiet", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)]
-    try:
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=INSTALL_S_MAX)
-    except subprocess.CalledProcessError as error:
-        raise Unavailable(f"PyTorch cannot be installed here: {error.stderr[-1000:]}") from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"PyTorch was not installed within {INSTALL_S_MAX:g} s") from None
+def _make(home: Path) -> None:
+    _check(home.parent)
+    environments.install(REQUIREMENTS, INSTALL_S_MAX, python=environments.interpreter(home))
     standins.make(next(home.glob("lib/python*/site-packages")))
 
 

@@ -37,16 +37,30 @@ def program(package: str) -> Path:
         subprocess.CalledProcessError: It did not compile, or its dependencies could not be fetched.
     """
     go = compiler()
-    folder = _cache() / _digest(package, go)
-    binary = folder / f"{package}.test"
+    binary = cache("upstream") / _digest(package, go) / f"{package}.test"
+    return compiled(binary, [go, "test", "-c"], f"./{package}", MODULE)
+
+
+def compiled(binary: Path, command: list[str], package: str, module: Path) -> Path:
+    """A program, built unless it is there; who wants it at the same time waits for it.
+
+    Args:
+        binary: Where it is kept.
+        command: What builds it, without output and package.
+        package: The Go package.
+        module: The folder of ``go.mod``.
+
+    Raises:
+        subprocess.CalledProcessError: It did not compile, or its dependencies could not be fetched.
+    """
     if binary.exists():
         return binary
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with (binary.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
-            unfinished = folder / f"{package}.unfinished"
-            subprocess.run([go, "test", "-c", "-o", str(unfinished), f"./{package}"], cwd=MODULE, check=True)
+            unfinished = binary.with_name(f"{binary.name}.unfinished")
+            subprocess.run([*command, "-o", str(unfinished), package], cwd=module, check=True)
             unfinished.rename(binary)
     return binary
 
@@ -75,8 +89,9 @@ def _version(match: re.Match[str] | None) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", match[1])) if match else ()
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonnage" / "upstream"
+def cache(name: str) -> Path:
+    """A folder of the user's cache for built programs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonnage" / name
 
 
 def _digest(package: str, go: str) -> str:

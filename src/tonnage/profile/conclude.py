@@ -158,7 +158,7 @@ def _settings(plan: MeasurePlan, seen: Observed) -> Settings:
     return Settings(
         size_max=config.batching.size_max if seen.alone.takes_batches else 1,
         wait_max_s=config.batching.wait_s_max,
-        gather_max=seen.driven.gather_max if seen.alone.takes_batches else 1,
+        gather_max=seen.driven.gather_max,
         queue_max=config.batching.queue_max,
         workers=config.workers or 1,
         threads=config.model.threads,
