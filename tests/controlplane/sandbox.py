@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import Any
 
 from controlplane.plane import die_with_parent
 
-ROOT_READABLE = "/root"
-"""Debian keeps it from others; an interpreter may be installed under it. It is opened in our layer only."""
+HOME_OF_ROOT = Path("/root")
+"""Debian keeps it from others, and what programs there link to may lie anywhere under it."""
 
 
 class Hidden(Exception):
@@ -33,6 +34,20 @@ def must_be_seen(program: Path) -> None:
     """
     if program.absolute().is_relative_to("/tmp"):
         raise Hidden(f"{program}: must not lie below /tmp, which pods mount over; clone and keep caches elsewhere")
+
+
+def closed_folders(programs: str) -> list[Path]:
+    """Folders on the way to programs that a pod's user may not enter here, outermost first.
+
+    A cache folder, for one, is often its owner's alone. An image has no such folders, so that the container's layer
+    opens them; this machine's own stay closed.
+
+    Args:
+        programs: As in the variable ``PATH``.
+    """
+    ways = [*map(Path, programs.split(os.pathsep)), Path(sys.base_prefix), HOME_OF_ROOT]
+    on_the_way = {folder for way in ways if way.is_absolute() for folder in (way, *way.parents) if folder.is_dir()}
+    return sorted(folder for folder in on_the_way if folder.stat().st_mode & 0o005 != 0o005)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,8 @@ class Sandbox:
             *([f"echo {shlex.quote(self.hostname)} > /proc/sys/kernel/hostname"] if self.hostname else []),
             "mount --make-rprivate /",
             f"mount -t overlay overlay -o lowerdir=/,upperdir={layer}/upper,workdir={layer}/work {root}",
-            f"chmod o+rx {root}{ROOT_READABLE}",
+            # another file system's folders are not in the layer
+            *(f"chmod -f o+rx {shlex.quote(f'{root}{one}')} || :" for one in closed_folders(os.environ["PATH"])),
             f"mount -t proc proc {root}/proc",
             f"mount --rbind /dev {root}/dev",
             f"mount --rbind /sys {root}/sys",
